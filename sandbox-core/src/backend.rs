@@ -1,0 +1,108 @@
+//! The backend that a caller holds: a [`Confinement`] and the lifecycle around it.
+
+use std::sync::Arc;
+
+use crate::capability::{Enforcement, Feature, Report, SandboxCapabilities};
+use crate::confine::{Confinement, Explanation};
+use crate::error::{Result, SandboxError};
+use crate::exec::{ExecRequest, ExecResult};
+use crate::plan::{Host, Plan};
+use crate::policy::{EnforcementLevel, Policy};
+use crate::run::{Running, Sink};
+
+/// Runs commands under a policy, on this machine, with the means of `C`.
+#[derive(Debug)]
+pub struct LocalBackend<C: ?Sized> {
+    confinement: Arc<C>,
+}
+
+impl<C: ?Sized> Clone for LocalBackend<C> {
+    fn clone(&self) -> Self {
+        Self { confinement: Arc::clone(&self.confinement) }
+    }
+}
+
+impl<C: Confinement + ?Sized> LocalBackend<C> {
+    /// A backend over a confinement.
+    pub fn new(confinement: Arc<C>) -> Self {
+        Self { confinement }
+    }
+
+    /// The confinement's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.confinement.name()
+    }
+
+    /// What this machine can enforce.
+    #[must_use]
+    pub fn capabilities(&self) -> SandboxCapabilities {
+        self.confinement.capabilities()
+    }
+
+    /// The plan for a request, and the report of what would be enforced.
+    ///
+    /// # Errors
+    /// [`SandboxError::Unenforceable`] when the policy requires what this machine cannot enforce,
+    /// and every error of [`Plan::new`].
+    pub fn plan(&self, policy: &Policy, request: &ExecRequest) -> Result<(Plan, Report)> {
+        let plan = Plan::new(policy, request, &Host::current())?;
+        let report = self.report(&plan)?;
+        if plan.enforcement == EnforcementLevel::Required
+            && let Some(gap) = report.first_absent()
+        {
+            return Err(SandboxError::Unenforceable {
+                backend: self.name().into(),
+                feature: gap.feature,
+                why: gap.what.into_owned(),
+            });
+        }
+        Ok((plan, report))
+    }
+
+    /// What would be enforced, whether or not that is enough.
+    ///
+    /// # Errors
+    /// As [`Confinement::assess`].
+    pub fn report(&self, plan: &Plan) -> Result<Report> {
+        let mut report = self.confinement.assess(plan)?;
+        let limits = &plan.limits;
+        let clock = "clock of the launcher";
+        for (feature, asked) in [
+            (Feature::WallTime, limits.wall_time.is_some()),
+            (Feature::Idle, limits.idle.is_some()),
+            (Feature::Output, limits.output.is_some()),
+        ] {
+            if asked {
+                report.enforced.entry(feature).or_insert_with(|| Enforcement::full(clock));
+            }
+        }
+        Ok(report)
+    }
+
+    /// The kernel state that a request compiles to.
+    ///
+    /// # Errors
+    /// As [`Confinement::explain`].
+    pub fn explain(&self, plan: &Plan) -> Result<Explanation> {
+        self.confinement.explain(plan)
+    }
+
+    /// Starts a command and hands over its streams.
+    ///
+    /// # Errors
+    /// As [`LocalBackend::plan`], and [`SandboxError::Launch`] with the step that failed.
+    pub fn spawn(&self, policy: &Policy, request: &ExecRequest) -> Result<Running> {
+        let (plan, report) = self.plan(policy, request)?;
+        let launched = self.confinement.launch(&plan)?;
+        Ok(Running::new(launched, plan.limits, report))
+    }
+
+    /// Runs a command to its end and keeps its output, up to the policy's limit.
+    ///
+    /// # Errors
+    /// As [`LocalBackend::spawn`]. A command that fails is a result, not an error.
+    pub async fn run(&self, policy: &Policy, request: &ExecRequest) -> Result<ExecResult> {
+        self.spawn(policy, request)?.finish(Sink::Capture, Sink::Capture).await
+    }
+}

@@ -1,0 +1,125 @@
+//! What an operating-system crate implements: a plan in, a confined process out.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::capability::{Report, SandboxCapabilities};
+use crate::denial::Denials;
+use crate::error::Result;
+use crate::exec::{Exit, TerminalSize, Usage};
+use crate::plan::Plan;
+
+/// Confines commands with the means of one operating system.
+pub trait Confinement: Send + Sync + 'static {
+    /// The backend's name, as messages show it.
+    fn name(&self) -> &'static str;
+
+    /// What this machine can enforce, measured.
+    fn capabilities(&self) -> SandboxCapabilities;
+
+    /// What would be enforced for `plan`, without starting anything.
+    ///
+    /// # Errors
+    /// What cannot be compiled for this system.
+    fn assess(&self, plan: &Plan) -> Result<Report>;
+
+    /// The kernel state that `plan` compiles to, in words.
+    ///
+    /// # Errors
+    /// As [`Confinement::assess`].
+    fn explain(&self, plan: &Plan) -> Result<Explanation>;
+
+    /// Starts the command of `plan`, wholly confined, or not at all.
+    ///
+    /// Called on a runtime with I/O enabled; returns within a launch's time.
+    ///
+    /// # Errors
+    /// The step that failed. Nothing of the command has run then.
+    fn launch(&self, plan: &Plan) -> Result<Launched>;
+}
+
+/// Readable bytes of a process.
+pub type Output = Box<dyn AsyncRead + Send + Unpin>;
+/// Writable bytes of a process.
+pub type Input = Box<dyn AsyncWrite + Send + Unpin>;
+
+/// A process that was just started.
+pub struct Launched {
+    /// The process, shared by whoever waits and whoever ends it.
+    pub process: Arc<dyn Process>,
+    /// Its standard input, if the plan asked for one. For a terminal, the keyboard.
+    pub stdin: Option<Input>,
+    /// Its standard output. For a terminal, the screen.
+    pub stdout: Output,
+    /// Its standard error; a terminal has none apart.
+    pub stderr: Option<Output>,
+}
+
+/// A confined process with everything it started.
+#[async_trait]
+pub trait Process: Send + Sync {
+    /// The process identifier on the host.
+    fn id(&self) -> u32;
+
+    /// Waits for the command, and for the end of everything it started.
+    ///
+    /// # Errors
+    /// The sandbox lost sight of the process.
+    async fn wait(&self) -> Result<Ended>;
+
+    /// Sends a signal, by its number on this system, to the command.
+    ///
+    /// # Errors
+    /// The system's refusal. A process that has ended is no error.
+    fn signal(&self, signal: i32) -> Result<()>;
+
+    /// Ends the whole tree at once.
+    ///
+    /// # Errors
+    /// The system's refusal. A process that has ended is no error.
+    fn kill(&self) -> Result<()>;
+
+    /// Changes the size of the terminal.
+    ///
+    /// # Errors
+    /// The system's refusal, or that there is no terminal.
+    fn resize(&self, size: TerminalSize) -> Result<()>;
+}
+
+/// How a process ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The command's exit, or the limit of the kernel that ended it.
+    pub exit: Exit,
+    /// What the whole tree used.
+    pub usage: Usage,
+    /// What was refused.
+    pub denials: Denials,
+}
+
+/// The kernel state that a plan compiles to: titled lists of lines, for people.
+#[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The sections, in the order in which they take effect.
+    pub sections: Vec<Section>,
+}
+
+/// One mechanism of an [`Explanation`].
+#[derive(Clone, Debug, Serialize)]
+pub struct Section {
+    /// The mechanism.
+    pub title: String,
+    /// What it is told.
+    pub lines: Vec<String>,
+}
+
+impl Explanation {
+    /// Adds a section.
+    pub fn section(&mut self, title: impl Into<String>, lines: Vec<String>) {
+        self.sections.push(Section { title: title.into(), lines });
+    }
+}

@@ -1,0 +1,149 @@
+//! A plan: one policy met with one request on one host. No decision is left in it.
+//!
+//! Everything is absolute, resolved and ordered: places parents first, the final environment, the
+//! files that the command's name can mean. Making a plan only looks at the host, it changes
+//! nothing, so `sandbox policy explain` shows the very plan that `sandbox run` would launch.
+
+mod command;
+mod environment;
+mod places;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::error::Result;
+use crate::exec::{ExecRequest, TerminalSize};
+use crate::policy::filesystem::Rights;
+use crate::policy::limits::ResourceLimits;
+use crate::policy::network::NetworkPolicy;
+use crate::policy::{EnforcementLevel, Policy, SyscallProfile};
+use crate::resolve::{HostFiles, Lookup};
+
+/// What a plan needs to know of the host.
+pub struct Host<'a> {
+    /// The caller's variables.
+    pub variables: BTreeMap<OsString, OsString>,
+    /// The host's files.
+    pub files: &'a dyn Lookup,
+}
+
+impl Host<'static> {
+    /// This machine, as this process sees it.
+    #[must_use]
+    pub fn current() -> Self {
+        Self { variables: std::env::vars_os().collect(), files: &HostFiles }
+    }
+}
+
+/// Where the content of a place comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// The host's own file or directory of the same path.
+    Host,
+    /// An empty directory that belongs to the command.
+    Private,
+    /// Nothing: the path exists on the host and is hidden.
+    Hidden,
+}
+
+/// One path of the sandbox, with all below it up to the next place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The path, the same inside and outside, without symbolic links.
+    pub path: PathBuf,
+    /// Whether it is a directory.
+    pub directory: bool,
+    /// Where its content comes from.
+    pub content: Content,
+    /// What may be done in it.
+    pub rights: Rights,
+}
+
+/// A policy met with a request; see the module's documentation.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Plan {
+    /// The files that the command's name can mean, in the order in which they are tried.
+    pub candidates: Vec<PathBuf>,
+    /// The arguments, the command's own name first.
+    pub arguments: Vec<OsString>,
+    /// The working directory.
+    pub cwd: PathBuf,
+    /// The variables, sorted by name.
+    pub environment: Vec<(OsString, OsString)>,
+    /// What is visible, parents before children.
+    pub places: Vec<Place>,
+    /// Symbolic links that exist beside the places: where, and where to.
+    pub links: BTreeMap<PathBuf, PathBuf>,
+    /// Paths that are hidden but do not exist, inside a place where names can be made.
+    pub absent: Vec<PathBuf>,
+    /// The network policy.
+    pub network: NetworkPolicy,
+    /// The system-call profile.
+    pub syscalls: SyscallProfile,
+    /// The limits.
+    pub limits: ResourceLimits,
+    /// What happens when something cannot be enforced.
+    pub enforcement: EnforcementLevel,
+    /// The terminal that the command gets.
+    pub terminal: Option<TerminalSize>,
+    /// Whether standard input is a stream.
+    pub stdin: bool,
+}
+
+impl Plan {
+    /// Makes the plan.
+    ///
+    /// # Errors
+    /// [`SandboxError`](crate::SandboxError): a path of the policy that is missing, a working
+    /// directory that is not visible, a command that is nowhere or hidden, bytes that no argument
+    /// or variable can hold.
+    pub fn new(policy: &Policy, request: &ExecRequest, host: &Host<'_>) -> Result<Self> {
+        command::check(request)?;
+        let places::Layout { places, links, absent } = places::lay_out(policy, host.files)?;
+        let view = View { places: &places, files: host.files };
+        let environment = environment::compose(policy, request, host, &view);
+        let cwd = command::working_directory(policy, request, &view)?;
+        let candidates = command::candidates(request, &cwd, &environment, &view)?;
+        let program = std::iter::once(request.program().to_owned());
+        Ok(Self {
+            candidates,
+            arguments: program.chain(request.arguments().iter().cloned()).collect(),
+            cwd,
+            environment: environment.into_iter().collect(),
+            places,
+            links,
+            absent,
+            network: policy.network().clone(),
+            syscalls: policy.syscalls(),
+            limits: policy.limits().clone(),
+            enforcement: policy.enforcement(),
+            terminal: request.terminal_size(),
+            stdin: request.wants_stdin(),
+        })
+    }
+}
+
+/// What is visible, for the steps that come after the layout.
+pub(crate) struct View<'a> {
+    places: &'a [Place],
+    files: &'a dyn Lookup,
+}
+
+impl View<'_> {
+    /// The place that a resolved path lies in.
+    fn place(&self, path: &Path) -> Option<&Place> {
+        places::enclosing(self.places, path)
+    }
+
+    /// Whether a directory can be entered: granted, or on the way to something granted.
+    fn enterable(&self, path: &Path) -> bool {
+        match self.place(path) {
+            Some(place) => {
+                place.content != Content::Hidden && place.rights.intersects(Rights::READ_ONLY)
+            }
+            None => self.places.iter().any(|place| place.path.starts_with(path)),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The final environment: the policy's rules, corrected for what the sandbox can see.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use super::{Content, Host, View};
+use crate::exec::ExecRequest;
+use crate::policy::Policy;
+use crate::resolve::resolve;
+
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Composes the variables of a command.
+pub(super) fn compose(
+    policy: &Policy,
+    request: &ExecRequest,
+    host: &Host<'_>,
+    view: &View<'_>,
+) -> BTreeMap<OsString, OsString> {
+    let mut env = policy.environment().apply(&host.variables);
+    env.insert("PATH".into(), search_path(env.get(OsStr::new("PATH")), view));
+    let private = |path: &str| view.place(Path::new(path)).is_some_and(|p| p.content == Content::Private);
+    if private("/tmp") {
+        env.insert("TMPDIR".into(), "/tmp".into());
+    }
+    // A home that is not there confuses more programs than a foreign one.
+    let home = env.get(OsStr::new("HOME")).map(PathBuf::from);
+    if home.is_some_and(|home| !home.is_absolute() || !visible(&home, view)) {
+        env.insert("HOME".into(), if private("/tmp") { "/tmp".into() } else { "/".into() });
+    }
+    env.extend(request.variables().clone());
+    env
+}
+
+/// The caller's search path without the folders that the sandbox cannot see.
+fn search_path(caller: Option<&OsString>, view: &View<'_>) -> OsString {
+    let Some(caller) = caller else { return DEFAULT_PATH.into() };
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for folder in std::env::split_paths(caller) {
+        if folder.is_absolute() && !folders.contains(&folder) && visible(&folder, view) {
+            folders.push(folder);
+        }
+    }
+    if folders.is_empty() {
+        return DEFAULT_PATH.into();
+    }
+    std::env::join_paths(folders).unwrap_or_else(|_| DEFAULT_PATH.into())
+}
+
+fn visible(path: &Path, view: &View<'_>) -> bool {
+    resolve(view.files, path).is_ok_and(|found| view.enterable(&found.path))
+}

@@ -1,0 +1,190 @@
+//! Which files a command may touch, and how.
+//!
+//! A rule grants [`Rights`] on a path and all below it. The most specific rule wins: for
+//! `/a/b/c` a rule on `/a/b` decides over one on `/a`. When two rules name the same path, only
+//! what both grant is granted, so hidden beats read-only beats read-write. What no rule covers
+//! does not exist for the command.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bitflags::bitflags;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::path::SandboxPath;
+
+bitflags! {
+    /// What may be done with a path and all below it. No right at all means that it is hidden.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub struct Rights: u8 {
+        /// Read the content of files.
+        const READ = 1;
+        /// List directories and look names up.
+        const LIST = 2;
+        /// Change the content of files that exist.
+        const WRITE = 4;
+        /// Make new files and directories.
+        const CREATE = 8;
+        /// Remove and rename files and directories.
+        const DELETE = 16;
+        /// Execute files as programs.
+        const EXECUTE = 32;
+        /// Read, list and execute.
+        const READ_ONLY = 1 | 2 | 32;
+        /// Everything.
+        const READ_WRITE = 63;
+        /// The rights that change something.
+        const CHANGES = 4 | 8 | 16;
+    }
+}
+
+/// The name of one right, as policy files write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Right {
+    /// Read the content of files.
+    Read,
+    /// List directories and look names up.
+    List,
+    /// Change the content of files that exist.
+    Write,
+    /// Make new files and directories.
+    Create,
+    /// Remove and rename files and directories.
+    Delete,
+    /// Execute files as programs.
+    Execute,
+}
+
+impl From<Right> for Rights {
+    fn from(right: Right) -> Self {
+        match right {
+            Right::Read => Self::READ,
+            Right::List => Self::LIST,
+            Right::Write => Self::WRITE,
+            Right::Create => Self::CREATE,
+            Right::Delete => Self::DELETE,
+            Right::Execute => Self::EXECUTE,
+        }
+    }
+}
+
+impl Rights {
+    /// The rights as a policy's reader knows them: `hidden`, `read_only`, `read_write` or the list.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            r if r.is_empty() => "hidden".into(),
+            r if r == Self::READ_ONLY => "read_only".into(),
+            r if r == Self::READ_WRITE => "read_write".into(),
+            r => r.iter_names().map(|(name, _)| name.to_lowercase()).collect::<Vec<_>>().join("+"),
+        }
+    }
+}
+
+impl Serialize for Rights {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.name())
+    }
+}
+
+/// What one rule says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Grant {
+    /// What may be done.
+    pub rights: Rights,
+    /// Whether the path may be missing: presets name folders that not every machine has.
+    pub optional: bool,
+}
+
+/// When a directory of the command's own appears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Private {
+    /// Always, unless a rule names the very same path.
+    Always,
+    /// Only where no rule covers the path.
+    UnlessCovered,
+}
+
+/// The filesystem rules of a policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FilesystemPolicy {
+    rules: BTreeMap<SandboxPath, Grant>,
+    private: BTreeMap<SandboxPath, Private>,
+}
+
+/// Two rules that cannot both be meant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FilesystemError {
+    /// The same path stands in two lists.
+    #[error(
+        "{path} stands in both {first} and {second}: keep one of them (the stricter one would win)"
+    )]
+    Contradiction {
+        /// The path.
+        path: SandboxPath,
+        /// The list that names it first.
+        first: String,
+        /// The list that names it again.
+        second: String,
+    },
+    /// A rule grants nothing.
+    #[error("the rule for {path} grants no right: to hide it, list it under \"hidden\"")]
+    NoRights {
+        /// The path.
+        path: SandboxPath,
+    },
+}
+
+impl FilesystemPolicy {
+    /// Adds a rule for a path that must exist when a command starts, unless it is hidden.
+    pub fn add(&mut self, path: SandboxPath, rights: Rights) {
+        self.insert(path, Grant { rights, optional: rights.is_empty() });
+    }
+
+    /// Adds a rule that is left out where the path is missing.
+    pub fn add_optional(&mut self, path: SandboxPath, rights: Rights) {
+        self.insert(path, Grant { rights, optional: true });
+    }
+
+    fn insert(&mut self, path: SandboxPath, grant: Grant) {
+        let kept = self.rules.entry(path).or_insert(grant);
+        kept.rights &= grant.rights;
+        kept.optional &= grant.optional;
+    }
+
+    /// Adds an empty directory of the command's own.
+    pub fn add_private(&mut self, path: SandboxPath) {
+        self.private.insert(path, Private::Always);
+    }
+
+    /// Adds an empty directory of the command's own for a path that no rule covers.
+    pub fn add_private_unless_covered(&mut self, path: SandboxPath) {
+        self.private.entry(path).or_insert(Private::UnlessCovered);
+    }
+
+    /// The rules, parents before children.
+    pub fn rules(&self) -> impl Iterator<Item = (&SandboxPath, Grant)> {
+        self.rules.iter().map(|(path, grant)| (path, *grant))
+    }
+
+    /// The directories that are the command's own.
+    pub fn private_places(&self) -> impl Iterator<Item = (&SandboxPath, Private)> {
+        self.private.iter().map(|(path, &when)| (path, when))
+    }
+
+    /// The rule that decides about `path`, judged by its text: the caller resolves symbolic links
+    /// first.
+    #[must_use]
+    pub fn decide(&self, path: &Path) -> Option<(&SandboxPath, Grant)> {
+        let rule = |ancestor: &Path| {
+            let key = SandboxPath::new(ancestor).ok()?;
+            self.rules.get_key_value(&key).map(|(path, grant)| (path, *grant))
+        };
+        path.ancestors().find_map(rule)
+    }
+}

@@ -1,0 +1,129 @@
+//! Where a path of the policy really lies on the host.
+//!
+//! A rule names a path; the kernel enforces on what that path resolves to. Resolution walks the
+//! path one name at a time and keeps every symbolic link it crosses, so that a sandbox can show the
+//! same link and let the target be found by both names. The lookups go through [`Lookup`], so that
+//! tests can forge a file system.
+//!
+//! # Security
+//! The result is a wish, not a proof: a name can change before the kernel sees it. Backends open
+//! the resolved path without following links, and fail when it has become one.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+/// What a name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory.
+    Directory,
+    /// Anything else that is no symbolic link.
+    File,
+    /// A symbolic link.
+    Link,
+}
+
+/// The two questions that resolution asks of a file system.
+pub trait Lookup {
+    /// What `path` itself is; a link is not followed.
+    ///
+    /// # Errors
+    /// Whatever the file system answers.
+    fn kind(&self, path: &Path) -> io::Result<Kind>;
+
+    /// Where the link `path` points.
+    ///
+    /// # Errors
+    /// Whatever the file system answers.
+    fn target(&self, path: &Path) -> io::Result<PathBuf>;
+}
+
+/// The file system of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HostFiles;
+
+impl Lookup for HostFiles {
+    fn kind(&self, path: &Path) -> io::Result<Kind> {
+        let kind = std::fs::symlink_metadata(path)?.file_type();
+        Ok(if kind.is_symlink() {
+            Kind::Link
+        } else if kind.is_dir() {
+            Kind::Directory
+        } else {
+            Kind::File
+        })
+    }
+
+    fn target(&self, path: &Path) -> io::Result<PathBuf> {
+        std::fs::read_link(path)
+    }
+}
+
+/// A resolved path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// The path without any symbolic link.
+    pub path: PathBuf,
+    /// What lies there; `None` when the last names do not exist.
+    pub kind: Option<Kind>,
+    /// The links that were crossed: where each lies, and where it points.
+    pub links: BTreeMap<PathBuf, PathBuf>,
+}
+
+/// The kernel's own bound on links in one path.
+const MOST_LINKS: usize = 40;
+
+/// Resolves an absolute path. Names at the end that do not exist are kept as they are.
+///
+/// # Errors
+/// What the file system answers, but for "not found"; `FilesystemLoop`-like errors after 40 links.
+pub fn resolve(files: &dyn Lookup, path: &Path) -> io::Result<Resolved> {
+    let mut names: VecDeque<OsString> = names_of(path);
+    let mut found = PathBuf::from("/");
+    let mut links = BTreeMap::new();
+    let mut kind = Some(Kind::Directory);
+    while let Some(name) = names.pop_front() {
+        if name == ".." {
+            found.pop();
+            continue;
+        }
+        let next = found.join(&name);
+        match files.kind(&next) {
+            Ok(Kind::Link) => {
+                let target = files.target(&next)?;
+                if links.len() >= MOST_LINKS {
+                    return Err(io::Error::other("too many symbolic links"));
+                }
+                if target.is_absolute() {
+                    found = PathBuf::from("/");
+                }
+                for name in names_of(&target).into_iter().rev() {
+                    names.push_front(name);
+                }
+                links.insert(next, target);
+            }
+            Ok(here) => {
+                kind = Some(here);
+                found = next;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                found = next;
+                found.extend(names);
+                return Ok(Resolved { path: found, kind: None, links });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Resolved { path: found, kind, links })
+}
+
+fn names_of(path: &Path) -> VecDeque<OsString> {
+    let name = |component: Component<'_>| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        _ => None,
+    };
+    path.components().filter_map(name).collect()
+}
