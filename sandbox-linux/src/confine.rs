@@ -1,18 +1,36 @@
-//! Placeholder while the tiers are written.
-use sandbox_core::capability::{Report, SandboxCapabilities};
+//! Linux behind the platform-neutral trait: choose a tier, compile, launch.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+
+use sandbox_core::capability::{Feature, SandboxCapabilities};
 use sandbox_core::confine::{Confinement, Explanation, Launched};
 use sandbox_core::plan::Plan;
-use sandbox_core::{Result, SandboxError};
+use sandbox_core::policy::EnforcementLevel;
+use sandbox_core::{Report, Result, SandboxError};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::cgroup::Cgroup;
+use crate::facts::Facts;
+use crate::jail::{Jail, Tier};
+use crate::launch::{Started, launch};
+use crate::process::Payload;
+use crate::report::{self, Groups};
 
 /// Which tier to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TierChoice {
-    /// The strongest that works.
+    /// The strongest that works. A policy that requires enforcement does not fall below
+    /// namespaces; one that asks for best effort does.
     #[default]
     Auto,
-    /// Landlock, seccomp and resource limits.
+    /// Landlock, seccomp and resource limits, in the host's namespaces.
     Landlock,
-    /// Namespaces, and everything of the tier below.
+    /// Namespaces and a root of mounts, and everything of the tier below.
     Namespaces,
 }
 
@@ -20,15 +38,76 @@ pub enum TierChoice {
 #[derive(Debug)]
 pub struct LinuxConfinement {
     choice: TierChoice,
+    facts: Facts,
+    groups: OnceLock<Groups>,
 }
 
 impl LinuxConfinement {
     /// Asks the kernel what it has.
     ///
     /// # Errors
-    /// None yet.
+    /// None today; kept for facts that may fail to be read.
     pub fn new(choice: TierChoice) -> Result<Self> {
-        Ok(Self { choice })
+        Ok(Self { choice, facts: Facts::ask(), groups: OnceLock::new() })
+    }
+
+    fn tier(&self, plan: &Plan) -> Tier {
+        match (plan.enforcement, self.choice) {
+            (EnforcementLevel::Off, _) => Tier::Off,
+            (_, TierChoice::Landlock) => Tier::Landlock,
+            _ => Tier::Namespaces,
+        }
+    }
+
+    /// Which limits a group would hold; asked once, by making one.
+    fn groups(&self, plan: &Plan) -> Groups {
+        let limits = &plan.limits;
+        let asked = limits.memory.is_some() || limits.processes.is_some();
+        if !asked && limits.cpu_count.is_none() {
+            return Groups::default();
+        }
+        *self.groups.get_or_init(|| {
+            let (held, cpus) = Cgroup::would_hold();
+            Groups { held, cpus }
+        })
+    }
+
+    fn start(&self, plan: &Plan, tier: Tier) -> Result<(Jail, Started)> {
+        let jail = Jail::compile(plan, tier, &self.facts)?;
+        let started = launch(&jail, &self.facts)?;
+        Ok((jail, started))
+    }
+
+    /// Falls to the lower tier where the policy leaves that open and namespaces are refused.
+    fn start_best(&self, plan: &Plan) -> Result<(Jail, Started)> {
+        let tier = self.tier(plan);
+        match self.start(plan, tier) {
+            Err(error) if tier == Tier::Namespaces && refused(&error) => {
+                let open = self.choice == TierChoice::Auto
+                    && plan.enforcement == EnforcementLevel::BestEffort;
+                if open { self.start(plan, Tier::Landlock) } else { Err(no_namespaces(error)) }
+            }
+            other => other,
+        }
+    }
+}
+
+/// Whether a launch failed because this machine refuses namespaces.
+fn refused(error: &SandboxError) -> bool {
+    let SandboxError::Launch { step, source } = error else { return false };
+    let refusals = [libc::EPERM, libc::EACCES, libc::ENOSPC, libc::EINVAL, libc::ENOSYS];
+    let step_of_setup = step == crate::sys::CHILD_STEPS[0] || step.starts_with("take the mounts");
+    step_of_setup && source.raw_os_error().is_some_and(|errno| refusals.contains(&errno))
+}
+
+fn no_namespaces(error: SandboxError) -> SandboxError {
+    SandboxError::Unenforceable {
+        backend: "linux".into(),
+        feature: Feature::FilesystemRead,
+        why: format!(
+            "namespaces are refused here ({error}): run `sandbox doctor`, or choose the lower tier \
+             with --backend landlock"
+        ),
     }
 }
 
@@ -36,19 +115,100 @@ impl Confinement for LinuxConfinement {
     fn name(&self) -> &'static str {
         match self.choice {
             TierChoice::Landlock => "linux-landlock",
-            _ => "linux",
+            TierChoice::Auto | TierChoice::Namespaces => "linux",
         }
     }
+
     fn capabilities(&self) -> SandboxCapabilities {
-        SandboxCapabilities::default()
+        crate::doctor::capabilities(self.choice, &self.facts)
     }
-    fn assess(&self, _: &Plan) -> Result<Report> {
-        Ok(Report::default())
+
+    fn assess(&self, plan: &Plan) -> Result<Report> {
+        let tier = self.tier(plan);
+        let mut report = report::for_plan(plan, tier, &self.facts, self.groups(plan));
+        if tier == Tier::Namespaces && self.facts.privileged {
+            let identity = crate::identity::Identity::decide(plan, true);
+            if let Some(why) = identity.kept {
+                report::keep_root(&mut report, &why);
+            }
+        }
+        Ok(report)
     }
-    fn explain(&self, _: &Plan) -> Result<Explanation> {
-        Ok(Explanation::default())
+
+    fn explain(&self, plan: &Plan) -> Result<Explanation> {
+        crate::explain::explain(plan, self.tier(plan), &self.facts)
     }
-    fn launch(&self, _: &Plan) -> Result<Launched> {
-        Err(SandboxError::Unsupported { backend: "linux".into(), operation: "launch".into() })
+
+    fn launch(&self, plan: &Plan) -> Result<Launched> {
+        let (jail, started) = self.start_best(plan)?;
+        let Started { pid, pidfd, control, stdin, stdout, stderr } = started;
+        let failed = || SandboxError::io("sharing the terminal");
+        let screen = match jail.terminal {
+            Some(_) => Some(stdout.try_clone().map_err(failed())?),
+            None => None,
+        };
+        let Jail { cgroup, folder, .. } = jail;
+        let process = Payload::new(pid, pidfd, control, screen, cgroup, folder)?;
+        let stream = |end: OwnedFd| Stream::new(end).map_err(SandboxError::io("watching a pipe"));
+        Ok(Launched {
+            process: Arc::new(process),
+            stdin: stdin.map(stream).transpose()?.map(|stream| Box::new(stream) as _),
+            stdout: Box::new(stream(stdout)?),
+            stderr: stderr.map(stream).transpose()?.map(|stream| Box::new(stream) as _),
+        })
+    }
+}
+
+/// One end of a pipe or of a terminal.
+struct Stream(AsyncFd<OwnedFd>);
+
+impl Stream {
+    fn new(end: OwnedFd) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(&end, true)?;
+        crate::sys::watch(end).map(Self)
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let mut guard = ready!(self.0.poll_read_ready(context))?;
+            let space = buffer.initialize_unfilled();
+            match guard.try_io(|end| Ok(rustix::io::read(end.get_ref(), &mut *space)?)) {
+                Ok(read) => {
+                    buffer.advance(read?);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(_) => continue,
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let mut guard = ready!(self.0.poll_write_ready(context))?;
+            match guard.try_io(|end| Ok(rustix::io::write(end.get_ref(), bytes)?)) {
+                Ok(written) => return Poll::Ready(written),
+                Err(_) => continue,
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }

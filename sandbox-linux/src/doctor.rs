@@ -1,8 +1,148 @@
-//! Tries each mechanism.
-use sandbox_core::doctor::Check;
+//! Tries each mechanism and says what came of it.
+
+use std::collections::BTreeMap;
+
+use sandbox_core::capability::SandboxCapabilities;
+use sandbox_core::doctor::{Check, Health};
+use sandbox_core::plan::{Host, Plan};
+use sandbox_core::{ExecRequest, Policy, SandboxError};
+
+use crate::TierChoice;
+use crate::cgroup::Cgroup;
+use crate::facts::Facts;
+use crate::jail::{Jail, Tier};
+use crate::report::{self, Groups};
 
 /// Every mechanism, tried.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    Vec::new()
+    let facts = Facts::ask();
+    let mut all = vec![landlock(&facts)];
+    all.push(launch("namespaces", Tier::Namespaces, &facts));
+    all.push(launch("Landlock alone", Tier::Landlock, &facts));
+    all.extend(groups());
+    all.push(user(&facts));
+    all
+}
+
+fn landlock(facts: &Facts) -> Check {
+    let remedy = "use Linux 6.12 or newer for everything that Landlock offers here";
+    match facts.landlock {
+        0 => Check::lacks(
+            "Landlock",
+            Health::Missing,
+            "the kernel has none",
+            "use Linux 5.13 or newer, with landlock in its list of security modules (lsm=)",
+        ),
+        abi @ 1..=5 => {
+            let detail = format!("ABI {abi}: signals and abstract sockets are not scoped");
+            Check::lacks("Landlock", Health::Partial, detail, remedy)
+        }
+        abi => Check::works("Landlock", format!("ABI {abi}")),
+    }
+}
+
+/// A launch of the smallest program there is.
+fn launch(name: &str, tier: Tier, facts: &Facts) -> Check {
+    match try_launch(tier, facts) {
+        Ok(()) => Check::works(name, "a command was launched and ended"),
+        Err(error) => Check::lacks(name, Health::Missing, error.to_string(), remedy(&error)),
+    }
+}
+
+fn try_launch(tier: Tier, facts: &Facts) -> Result<(), SandboxError> {
+    let policy = Policy::read_only().build()?;
+    let plan = Plan::new(&policy, &ExecRequest::new("true"), &Host::current())?;
+    let jail = Jail::compile(&plan, tier, facts)?;
+    let started = crate::launch::launch(&jail, facts)?;
+    drop(started.control);
+    crate::sys::reap(&started.pidfd);
+    Ok(())
+}
+
+/// What a person can do about a refused launch.
+fn remedy(error: &SandboxError) -> String {
+    let SandboxError::Launch { step, .. } = error else { return String::new() };
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/sys/{name}")).unwrap_or_default();
+    if read("kernel/apparmor_restrict_unprivileged_userns").trim() == "1" {
+        return "AppArmor restricts user namespaces: give the sandbox a profile with `userns,`, or \
+                set kernel.apparmor_restrict_unprivileged_userns=0"
+            .into();
+    }
+    if read("kernel/unprivileged_userns_clone").trim() == "0" {
+        return "set kernel.unprivileged_userns_clone=1".into();
+    }
+    if read("user/max_user_namespaces").trim() == "0" {
+        return "set user.max_user_namespaces to more than 0".into();
+    }
+    if step.contains("processes") || step.contains("/proc") {
+        return "a container that covers parts of /proc refuses a new one: start it with its /proc \
+                unmasked, or use --backend landlock"
+            .into();
+    }
+    "use --backend landlock, which needs no namespaces".into()
+}
+
+fn groups() -> Vec<Check> {
+    let (held, cpus) = Cgroup::would_hold();
+    let check = |name: &str, works: bool, instead: &str| {
+        if works {
+            return Check::works(name, "a group was made");
+        }
+        let remedy = "run as root, or from a delegated group: systemd-run --user --scope -p \
+                      Delegate=yes";
+        Check::lacks(name, Health::Partial, format!("no group can be made; {instead}"), remedy)
+    };
+    vec![
+        check("memory cgroup", held.memory, "one process is bounded exactly, the tree by sampling"),
+        check("pids cgroup", held.processes, "an rlimit bounds processes"),
+        check("cpu cgroup", cpus, "CPU affinity bounds the number of whole CPUs"),
+    ]
+}
+
+fn user(facts: &Facts) -> Check {
+    if !facts.privileged {
+        return Check::works("user", "an ordinary user, in a user namespace of its own");
+    }
+    let tmp = std::path::Path::new("/");
+    let mapped = crate::sys::user_namespace("0 65534 1", "0 65534 1").and_then(|namespace| {
+        crate::sys::try_idmap(tmp, std::os::fd::AsRawFd::as_raw_fd(&namespace))
+    });
+    match mapped {
+        Ok(()) => Check::works("user", "root's payload runs as uid 65534, owners are mapped"),
+        Err(error) => Check::lacks(
+            "user",
+            Health::Partial,
+            format!("the root file system cannot map owners ({error}): a payload that is granted \
+                     folders of it keeps uid 0, without capabilities"),
+            "keep workspaces on ext4, xfs, btrfs or tmpfs",
+        ),
+    }
+}
+
+/// What the backend can enforce here: claims of the tier, if its launch works.
+pub(crate) fn capabilities(choice: TierChoice, facts: &Facts) -> SandboxCapabilities {
+    let wanted = match choice {
+        TierChoice::Landlock => vec![Tier::Landlock],
+        TierChoice::Namespaces => vec![Tier::Namespaces],
+        TierChoice::Auto => vec![Tier::Namespaces, Tier::Landlock],
+    };
+    let works = wanted.into_iter().find(|tier| try_launch(*tier, facts).is_ok());
+    let Some(tier) = works else { return SandboxCapabilities::new("none", BTreeMap::new()) };
+    let (held, cpus) = Cgroup::would_hold();
+    let policy = Policy::read_only().limits(|limits| {
+        limits.memory = "64M".parse().ok();
+        limits.disk = "64M".parse().ok();
+        limits.file_size = "64M".parse().ok();
+        limits.processes = Some(64);
+        limits.cpu_count = Some(1.0);
+        limits.open_files = Some(64);
+        limits.cpu_time = "1s".parse().ok();
+    });
+    let plan = policy.build().map_err(SandboxError::from).and_then(|policy| {
+        Plan::new(&policy, &ExecRequest::new("true"), &Host::current())
+    });
+    let Ok(plan) = plan else { return SandboxCapabilities::new("none", BTreeMap::new()) };
+    let report = report::for_plan(&plan, tier, facts, Groups { held, cpus });
+    SandboxCapabilities::new(report.tier, report.enforced)
 }

@@ -1,11 +1,58 @@
-//! Kernel confinement for Linux.
+//! Kernel confinement for Linux: namespaces, Landlock, seccomp, cgroups.
+//!
+//! # Theory of operation
+//! A plan is compiled to a [jail](mod@self): a list of system calls with everything they point to,
+//! in a sealed memory file. A child of the calling process, made without copying it, executes a
+//! static helper of a few kilobytes; the helper carries the list out, forks the payload's process,
+//! which carries out its own list down to the exec, and then reaps, obeys and ends. No helper
+//! program is looked up, nothing is installed, nothing is setuid.
+//!
+//! There are two tiers. **Namespaces**: the payload has its own mounts, processes, network, IPC
+//! and users; Landlock and a filter stand behind them. **Landlock**: the payload stays in the
+//! host's namespaces; Landlock bounds files, the filter withholds what Landlock does not see.
+//! Limits are held by cgroups of either version where one can be made, else by rlimits and by
+//! looking. [`doctor::checks`] tells what works here, and every result carries a report of what was
+//! enforced.
+//!
+//! ```no_run
+//! use sandbox_core::{ExecRequest, Policy};
+//!
+//! # async fn example() -> sandbox_core::Result<()> {
+//! let policy = Policy::workspace("./repo")?.build()?;
+//! let result = sandbox_linux::backend()?.run(&policy, &ExecRequest::new("ls")).await?;
+//! println!("{}", result.stdout.text());
+//! # Ok(())
+//! # }
+//! ```
 
 use std::sync::Arc;
 
 use sandbox_core::{LocalBackend, Result};
 
+#[path = "init/abi.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the helper, which uses the rest")]
+mod abi;
+mod cgroup;
 mod confine;
 pub mod doctor;
+mod explain;
+mod facts;
+mod fs;
+mod identity;
+mod jail;
+mod launch;
+mod ns;
+mod payload;
+mod process;
+mod program;
+#[path = "init/raw.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the helper, which uses the rest")]
+mod raw;
+mod report;
+mod rlimit;
+pub mod seccomp;
+mod sys;
+mod terminal;
 
 pub use confine::{LinuxConfinement, TierChoice};
 

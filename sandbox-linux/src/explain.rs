@@ -1,0 +1,49 @@
+//! The kernel state that a plan compiles to, in words.
+
+use sandbox_core::Result;
+use sandbox_core::confine::Explanation;
+use sandbox_core::path::quoted;
+use sandbox_core::plan::{Content, Plan};
+
+use crate::facts::Facts;
+use crate::fs::landlock;
+use crate::jail::{self, Jail, Tier};
+use crate::seccomp;
+
+/// Compiles the plan and describes what came of it.
+///
+/// # Errors
+/// As the compilation.
+pub(crate) fn explain(plan: &Plan, tier: Tier, facts: &Facts) -> Result<Explanation> {
+    let jail = Jail::compile(plan, tier, facts)?;
+    let mut all = Explanation::default();
+    all.section("files", plan.places.iter().map(place).collect());
+    let variable = |(name, _): &(std::ffi::OsString, _)| quoted(name);
+    all.section("variables", plan.environment.iter().map(variable).collect());
+    let files = plan.candidates.iter().map(quoted);
+    all.section("command", files.chain([format!("in {}", quoted(&plan.cwd))]).collect());
+    if tier == Tier::Landlock && facts.landlock > 0 {
+        let rules = landlock::rules_outside(plan);
+        let line = |rule: &landlock::Rule| format!("{}: {:?}", quoted(&rule.path), rule.access);
+        all.section("Landlock rules", rules.iter().map(line).collect());
+    }
+    if let Some(arch) = seccomp::Arch::native().filter(|_| tier != Tier::Off) {
+        let spec = jail::spec(plan, tier, arch);
+        let line = |(name, verdict): (&str, seccomp::Verdict)| format!("{name}: {verdict:?}");
+        all.section("system calls", seccomp::describe(&spec).into_iter().map(line).collect());
+    }
+    let [setup, payload, after] = jail.names.clone();
+    all.section("steps of the helper, before the command", setup);
+    all.section("steps of the command's process", payload);
+    all.section("steps of the helper, beside the command", after);
+    Ok(all)
+}
+
+fn place(place: &sandbox_core::plan::Place) -> String {
+    let what = match place.content {
+        Content::Private => "private and empty".into(),
+        Content::Hidden => "hidden".into(),
+        Content::Host => place.rights.name(),
+    };
+    format!("{}: {what}", quoted(&place.path))
+}

@@ -1,0 +1,267 @@
+//! Compiles the places of a plan to a root of mounts.
+//!
+//! The new root is an empty tmpfs (or, where the policy grants `/`, a read-only clone of the host's
+//! root). Each place is a clone of the host's tree with its flags set *before* it is attached, so
+//! there is no moment at which more is possible. What is private or hidden comes from a second
+//! tmpfs, the scratch, whose size is the disk limit; it is attached where `/proc` will be, lends
+//! its folders and is detached again.
+//!
+//! Sources and targets are opened without following any link, so a name that an earlier payload has
+//! turned into a link stops the launch. A place inside a writable one is protected from being moved
+//! away: every folder between the two is bound onto itself, and a mount point cannot be renamed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use sandbox_core::ByteSize;
+use sandbox_core::path::quoted;
+use sandbox_core::plan::{Content, Place, Plan};
+use sandbox_core::policy::filesystem::Rights;
+
+use crate::program::{Program, Slot};
+use verbs::{From, NODEV, NOEXEC, NOSUID, RDONLY};
+
+mod system;
+mod verbs;
+
+/// What the root needs to know beside the plan.
+pub(crate) struct Options<'a> {
+    /// The payload's user and group on the host, where it is not the caller.
+    pub(crate) owner: Option<(u32, u32)>,
+    /// Descriptors of user namespaces for idmapped mounts, by place.
+    pub(crate) idmaps: &'a BTreeMap<PathBuf, i32>,
+}
+
+/// Compiles the whole root and the change into it.
+pub(crate) fn compile(program: &mut Program, plan: &Plan, options: &Options<'_>) {
+    let mut build = Build::start(program, plan, options);
+    let proc = build.processes();
+    for place in plan.places.iter().filter(|place| place.path != Path::new("/")) {
+        build.place(place);
+    }
+    for (link, target) in &plan.links {
+        build.link(link, target);
+    }
+    build.devices();
+    build.enter(proc);
+}
+
+/// The root under construction.
+struct Build<'a> {
+    program: &'a mut Program,
+    plan: &'a Plan,
+    options: &'a Options<'a>,
+    root: Slot,
+    scratch: Slot,
+    /// Folders that exist in the new root because we made them.
+    made: BTreeSet<PathBuf>,
+    /// Where the content of a private or hidden place lies in the scratch.
+    lent: BTreeMap<PathBuf, PathBuf>,
+    /// Folders that are mount points already.
+    pinned: BTreeSet<PathBuf>,
+    /// Whether the root is a clone of the host's.
+    host_root: bool,
+}
+
+impl<'a> Build<'a> {
+    fn start(program: &'a mut Program, plan: &'a Plan, options: &'a Options<'a>) -> Self {
+        let slash = program.text("/");
+        let private = libc::MS_REC | libc::MS_PRIVATE;
+        let arguments = [0.into(), slash.into(), 0.into(), private.into(), 0.into()];
+        program.setup("take the mounts out of the host's view", libc::SYS_mount, &arguments);
+        let host_root = plan.places.first().is_some_and(|place| place.path == Path::new("/"));
+        let root = if host_root {
+            let place = program.open_place(From::Host, Path::new("/"));
+            program.clone_tree(place, "the host's root", RDONLY)
+        } else {
+            let options = [("mode", "0755"), ("size", "16m"), ("nr_inodes", "65536")];
+            program.filesystem("tmpfs", "the new root", &options, NODEV)
+        };
+        program.attach_over_root(root);
+        let scratch = scratch(program, plan.limits.disk);
+        let (made, lent, pinned) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
+        let mut build = Self { program, plan, options, root, scratch, made, lent, pinned, host_root };
+        build.folder(Path::new("/proc"));
+        build.attach(scratch, Path::new("/proc"));
+        build
+    }
+
+    /// Attaches a tree at a path of the new root.
+    fn attach(&mut self, tree: Slot, path: &Path) {
+        let place = self.program.open_place(From::Inside(self.root), path);
+        self.program.attach(tree, place, &quoted(path));
+    }
+
+    /// Attaches a tree that nothing else needs.
+    fn attach_last(&mut self, tree: Slot, path: &Path) {
+        self.attach(tree, path);
+        self.program.setup("close the tree", libc::SYS_close, &[tree.into()]);
+    }
+
+    /// Attaches one place.
+    fn place(&mut self, place: &Place) {
+        self.mount_point(place);
+        let tree = match place.content {
+            Content::Host => self.host_tree(place),
+            Content::Private => {
+                let shared = ["/tmp", "/var/tmp"].iter().any(|tmp| place.path == Path::new(tmp));
+                self.lend(&place.path, if shared { 0o1777 } else { 0o700 }, true, NODEV)
+            }
+            Content::Hidden if place.directory => {
+                // A hidden folder with something visible in it must at least be passable.
+                let inner = |other: &Place| {
+                    other.path != place.path && other.path.starts_with(&place.path)
+                };
+                let mode = if self.plan.places.iter().any(inner) { 0o111 } else { 0 };
+                self.lend(&place.path, mode, false, NODEV | NOEXEC | RDONLY)
+            }
+            Content::Hidden => self.closed_file(),
+        };
+        self.attach_last(tree, &place.path);
+        self.pinned.insert(place.path.clone());
+    }
+
+    fn host_tree(&mut self, place: &Place) -> Slot {
+        let source = self.program.open_place(From::Host, &place.path);
+        let name = quoted(&place.path);
+        let tree = self.program.clone_tree(source, &name, flags_of(place.rights));
+        if let Some(namespace) = self.options.idmaps.get(&place.path) {
+            self.program.map_owner(&name, tree, *namespace);
+        }
+        tree
+    }
+
+    /// Makes sure that there is something to mount on, and that it cannot be moved away.
+    fn mount_point(&mut self, place: &Place) {
+        let parent = place.path.parent().unwrap_or(Path::new("/"));
+        match self.around(&place.path) {
+            Some(around) if around.content == Content::Host => {
+                if around.rights.contains(Rights::DELETE) {
+                    self.pin(&around.path, parent);
+                }
+            }
+            _ => {
+                self.folder(parent);
+                if place.directory {
+                    self.folder(&place.path);
+                } else if let Some((at, name)) = self.own_name(&place.path) {
+                    self.program.make_file(at, &name, 0o444);
+                }
+            }
+        }
+    }
+
+    /// The place that is mounted around a path.
+    fn around(&self, path: &Path) -> Option<&'a Place> {
+        let around = |place: &&Place| place.path != path && path.starts_with(&place.path);
+        self.plan.places.iter().rev().find(around)
+    }
+
+    /// Binds every folder from below `top` down to `last` onto itself.
+    fn pin(&mut self, top: &Path, last: &Path) {
+        let Ok(tail) = last.strip_prefix(top) else { return };
+        let mut path = top.to_path_buf();
+        for name in tail.components() {
+            path.push(name);
+            if !self.pinned.insert(path.clone()) {
+                continue;
+            }
+            let source = self.program.open_place(From::Inside(self.root), &path);
+            let tree = self.program.clone_tree(source, &quoted(&path), NODEV);
+            self.attach_last(tree, &path);
+        }
+    }
+
+    /// Makes a folder of the sandbox's own, with its parents, unless the host's tree has it.
+    fn folder(&mut self, path: &Path) {
+        let ancestors: Vec<&Path> = path.ancestors().collect();
+        for ancestor in ancestors.into_iter().rev().filter(|path| path.parent().is_some()) {
+            if self.made.insert(ancestor.to_path_buf())
+                && let Some((at, name)) = self.own_name(ancestor)
+            {
+                self.program.make_folder(at, &name, 0o755);
+            }
+        }
+    }
+
+    /// Where a name of the sandbox is made: in the new root or in the scratch, never on the host.
+    fn own_name(&self, path: &Path) -> Option<(Slot, PathBuf)> {
+        match self.around(path) {
+            None if self.host_root => None,
+            None => Some((self.root, path.strip_prefix("/").ok()?.to_path_buf())),
+            Some(around) if around.content == Content::Host => None,
+            Some(around) => {
+                let lent = self.lent.get(&around.path)?;
+                let tail = path.strip_prefix(&around.path).ok()?;
+                Some((self.scratch, lent.join(tail)))
+            }
+        }
+    }
+
+    /// Clones a fresh folder of the scratch.
+    fn lend(&mut self, path: &Path, mode: u32, owned: bool, flags: u64) -> Slot {
+        let name = PathBuf::from(self.lent.len().to_string());
+        let scratch = self.scratch;
+        self.program.make_folder(scratch, &name, 0o700);
+        let text = self.program.path(&name);
+        if let Some((user, group)) = self.options.owner.filter(|_| owned) {
+            let arguments = [scratch.into(), text.into(), user.into(), group.into(), 0.into()];
+            self.program.setup("give it to the payload", libc::SYS_fchownat, &arguments);
+        }
+        let arguments = [scratch.into(), text.into(), mode.into()];
+        self.program.setup(format!("set mode {mode:o}"), libc::SYS_fchmodat, &arguments);
+        let source = self.program.open_place(From::Inside(scratch), &name);
+        self.lent.insert(path.to_path_buf(), name);
+        self.program.clone_tree(source, &format!("an empty folder for {}", quoted(path)), flags)
+    }
+
+    /// Clones a file of the scratch that nobody may open.
+    fn closed_file(&mut self) -> Slot {
+        let name = Path::new("closed");
+        self.program.make_file(self.scratch, name, 0);
+        let source = self.program.open_place(From::Inside(self.scratch), name);
+        self.program.clone_tree(source, "a closed file", NODEV | NOEXEC | RDONLY)
+    }
+
+    fn link(&mut self, link: &Path, target: &Path) {
+        self.folder(link.parent().unwrap_or(Path::new("/")));
+        if let Some((at, name)) = self.own_name(link) {
+            self.program.make_link(at, &name, target);
+        }
+    }
+
+    /// Detaches the scratch, puts `/proc` in its place and makes the new root the only one.
+    fn enter(&mut self, proc: Slot) {
+        let (dot, slash) = (self.program.text("."), self.program.text("/"));
+        let detach = libc::MNT_DETACH;
+        let program = &mut *self.program;
+        program.setup("go to the scratch", libc::SYS_fchdir, &[self.scratch.into()]);
+        program.setup("detach the scratch", libc::SYS_umount2, &[dot.into(), detach.into()]);
+        let place = program.open_place(From::Inside(self.root), Path::new("/proc"));
+        program.attach(proc, place, "/proc");
+        program.setup("go to the new root", libc::SYS_fchdir, &[self.root.into()]);
+        program.setup("make it the root", libc::SYS_pivot_root, &[dot.into(), dot.into()]);
+        program.setup("detach the old root", libc::SYS_umount2, &[dot.into(), detach.into()]);
+        program.setup("go to the top", libc::SYS_chdir, &[slash.into()]);
+        if !self.host_root {
+            let flags = RDONLY | NOSUID | NODEV;
+            program.set_flags("make the root read-only".into(), self.root, flags, 0);
+        }
+    }
+}
+
+/// The tmpfs that private places come from; all of them share the disk limit.
+fn scratch(program: &mut Program, disk: Option<ByteSize>) -> Slot {
+    let size = disk.map_or("50%".into(), |disk| disk.bytes().to_string());
+    // An inode costs the kernel about a kilobyte, so their number is part of the limit.
+    let inodes = disk.map_or(1 << 20, |disk| (disk.bytes() >> 12).clamp(256, 1 << 20)).to_string();
+    let options = [("mode", "0755"), ("size", &*size), ("nr_inodes", &*inodes)];
+    program.filesystem("tmpfs", "private places", &options, NODEV)
+}
+
+/// The mount flags that rights come to.
+fn flags_of(rights: Rights) -> u64 {
+    let read_only = if rights.intersects(Rights::CHANGES) { 0 } else { RDONLY };
+    let no_exec = if rights.contains(Rights::EXECUTE) { 0 } else { NOEXEC };
+    NODEV | read_only | no_exec
+}

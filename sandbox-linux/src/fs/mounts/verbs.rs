@@ -1,0 +1,178 @@
+//! The few things that are done with mounts, each a handful of calls.
+
+use std::path::Path;
+
+use sandbox_core::path::quoted;
+
+use crate::program::{Argument, Phase, Program, Slot};
+
+const AT_EMPTY_PATH: i32 = libc::AT_EMPTY_PATH;
+const OPEN_TREE_CLONE: i32 = 1;
+pub(super) const AT_RECURSIVE: i32 = 0x8000;
+const MOVE_MOUNT_F_EMPTY_PATH: i32 = 4;
+const MOVE_MOUNT_T_EMPTY_PATH: i32 = 0x40;
+pub(super) const RDONLY: u64 = 1;
+pub(super) const NOSUID: u64 = 2;
+pub(super) const NODEV: u64 = 4;
+pub(super) const NOEXEC: u64 = 8;
+const IDMAP: u64 = 0x0010_0000;
+const RESOLVE_NO_MAGICLINKS: u64 = 2;
+const RESOLVE_NO_SYMLINKS: u64 = 4;
+const RESOLVE_BENEATH: u64 = 8;
+const FSCONFIG_SET_STRING: i32 = 1;
+const FSCONFIG_CMD_CREATE: i32 = 6;
+
+/// From where a path is looked up.
+#[derive(Clone, Copy)]
+pub(super) enum From {
+    /// The process's root, which is the host's until the change.
+    Host,
+    /// A folder of the sandbox, and never out of it.
+    Inside(Slot),
+}
+
+impl Program {
+    pub(super) fn setup(
+        &mut self,
+        name: impl Into<String>,
+        number: libc::c_long,
+        arguments: &[Argument],
+    ) {
+        self.call(Phase::Setup, name, number, arguments);
+    }
+
+    /// Opens a path as a place in the tree, without following any link.
+    pub(super) fn open_place(&mut self, from: From, path: &Path) -> Slot {
+        let slot = self.slot();
+        let (at, resolve, name, place): (Argument, _, _, _) = match from {
+            From::Host => (libc::AT_FDCWD.into(), 0, path, "on the host"),
+            From::Inside(root) => (root.into(), RESOLVE_BENEATH, relative(path), "inside"),
+        };
+        let resolve = resolve | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+        let how = self.words(&[(libc::O_PATH | libc::O_CLOEXEC) as u64, 0, resolve]);
+        let text = format!("find {} {place}", quoted(path));
+        let name = self.path(name);
+        let arguments = [at, name.into(), how.into(), 24.into()];
+        self.call(Phase::Setup, text, libc::SYS_openat2, &arguments).store(slot);
+        slot
+    }
+
+    /// Clones the tree behind a place, which is closed, and sets its flags before anybody sees it.
+    pub(super) fn clone_tree(&mut self, place: Slot, name: &str, flags: u64) -> Slot {
+        let tree = self.slot();
+        let empty = self.text("");
+        let clone = AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE | libc::O_CLOEXEC;
+        let arguments = [place.into(), empty.into(), clone.into()];
+        self.call(Phase::Setup, format!("clone {name}"), libc::SYS_open_tree, &arguments)
+            .store(tree);
+        self.setup("close the place", libc::SYS_close, &[place.into()]);
+        let flags = flags | NOSUID;
+        self.set_flags(format!("make {name} {}", words(flags)), tree, flags, AT_RECURSIVE);
+        tree
+    }
+
+    /// Sets mount flags.
+    pub(super) fn set_flags(&mut self, name: String, tree: Slot, flags: u64, recursive: i32) {
+        self.mount_setattr(name, tree, [flags, 0, 0, 0], recursive);
+    }
+
+    /// Shows the files of one owner on disk as another's.
+    pub(super) fn map_owner(&mut self, name: &str, tree: Slot, namespace: i32) {
+        let namespace = u64::try_from(namespace).unwrap_or_default();
+        let text = format!("map the owner of {name}");
+        self.mount_setattr(text, tree, [IDMAP, 0, 0, namespace], AT_RECURSIVE);
+    }
+
+    fn mount_setattr(&mut self, name: String, tree: Slot, attributes: [u64; 4], recursive: i32) {
+        let attributes = self.words(&attributes);
+        let empty = self.text("");
+        let flags = AT_EMPTY_PATH | recursive;
+        let arguments =
+            [tree.into(), empty.into(), flags.into(), attributes.into(), 32.into()];
+        self.setup(name, libc::SYS_mount_setattr, &arguments);
+    }
+
+    /// Attaches a tree to an open place; the place is closed, the tree stays open.
+    pub(super) fn attach(&mut self, tree: Slot, place: Slot, name: &str) {
+        let empty = self.text("");
+        let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+        let arguments = [tree.into(), empty.into(), place.into(), empty.into(), flags.into()];
+        self.setup(format!("attach {name}"), libc::SYS_move_mount, &arguments);
+        self.setup("close the place", libc::SYS_close, &[place.into()]);
+    }
+
+    /// Attaches a tree over the host's root.
+    pub(super) fn attach_over_root(&mut self, tree: Slot) {
+        let (empty, slash) = (self.text(""), self.text("/"));
+        let at = libc::AT_FDCWD.into();
+        let arguments =
+            [tree.into(), empty.into(), at, slash.into(), MOVE_MOUNT_F_EMPTY_PATH.into()];
+        self.setup("attach the new root", libc::SYS_move_mount, &arguments);
+    }
+
+    /// Mounts a new file system, not attached yet.
+    pub(super) fn filesystem(
+        &mut self,
+        kind: &str,
+        what: &str,
+        options: &[(&str, &str)],
+        flags: u64,
+    ) -> Slot {
+        let (context, mount) = (self.slot(), self.slot());
+        let kind_text = self.text(kind);
+        let opened = [kind_text.into(), 1.into()];
+        self.call(Phase::Setup, format!("open {kind} for {what}"), libc::SYS_fsopen, &opened)
+            .store(context);
+        for (key, value) in options {
+            let name = format!("set {key}={value} of {what}");
+            let (key, value) = (self.text(key), self.text(value));
+            let set = FSCONFIG_SET_STRING.into();
+            let arguments = [context.into(), set, key.into(), value.into(), 0.into()];
+            self.setup(name, libc::SYS_fsconfig, &arguments);
+        }
+        let create = [context.into(), FSCONFIG_CMD_CREATE.into(), 0.into(), 0.into(), 0.into()];
+        self.setup(format!("create {what}"), libc::SYS_fsconfig, &create);
+        let arguments = [context.into(), 1.into(), (flags | NOSUID).into()];
+        self.call(Phase::Setup, format!("mount {what}"), libc::SYS_fsmount, &arguments)
+            .store(mount);
+        self.setup("close the file system's context", libc::SYS_close, &[context.into()]);
+        mount
+    }
+
+    pub(super) fn make_folder(&mut self, at: Slot, name: &Path, mode: u32) {
+        let text = format!("make the folder {}", quoted(name));
+        let name = self.path(name);
+        self.call(Phase::Setup, text, libc::SYS_mkdirat, &[at.into(), name.into(), mode.into()])
+            .tolerate(&[libc::EEXIST]);
+    }
+
+    pub(super) fn make_file(&mut self, at: Slot, name: &Path, mode: u32) {
+        let text = format!("make the file {}", quoted(name));
+        let name = self.path(name);
+        let mode = libc::S_IFREG | mode;
+        let arguments = [at.into(), name.into(), mode.into(), 0.into()];
+        self.call(Phase::Setup, text, libc::SYS_mknodat, &arguments).tolerate(&[libc::EEXIST]);
+    }
+
+    pub(super) fn make_link(&mut self, at: Slot, name: &Path, target: &Path) {
+        let text = format!("link {} to {}", quoted(name), quoted(target));
+        let (target, name) = (self.path(target), self.path(name));
+        let arguments = [target.into(), at.into(), name.into()];
+        self.call(Phase::Setup, text, libc::SYS_symlinkat, &arguments).tolerate(&[libc::EEXIST]);
+    }
+}
+
+fn words(flags: u64) -> String {
+    let names = [(RDONLY, "read-only"), (NOSUID, "nosuid"), (NODEV, "nodev"), (NOEXEC, "noexec")];
+    let named = names.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| *name);
+    named.collect::<Vec<_>>().join(", ")
+}
+
+/// A path as it is looked up from the root's descriptor.
+fn relative(path: &Path) -> &Path {
+    match path.strip_prefix("/") {
+        Ok(tail) if tail.as_os_str().is_empty() => Path::new("."),
+        Ok(tail) => tail,
+        Err(_) => path,
+    }
+}

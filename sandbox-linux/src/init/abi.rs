@@ -1,0 +1,136 @@
+//! What the host library and the helper agree on. Both compile this very file.
+//!
+//! The host hands over one sealed memory file, the *program*. The helper maps it at a fixed
+//! address, so that every pointer in it is already right, and executes its lists of system calls.
+//! There is no other language between the two: what the helper does to itself can be printed, and
+//! is, by `sandbox policy explain`.
+
+/// Where the program is mapped. Below 2^39, for arm64 kernels with small address spaces.
+pub const BASE: u64 = 0x10_0000_0000;
+
+/// The first eight bytes of a program.
+pub const MAGIC: u64 = 0x0031_786f_6264_6e61;
+
+/// The descriptors that the helper starts with, beside the payload's 0, 1 and 2.
+pub mod fd {
+    /// The control socket: requests in, one report out. Its end means that the launcher died.
+    pub const CONTROL: i32 = 3;
+    /// The status pipe: a [`Failure`](super::Failure), or end of file once the payload runs.
+    pub const STATUS: i32 = 4;
+    /// The program.
+    pub const PROGRAM: i32 = 5;
+    /// The Landlock ruleset.
+    pub const RULESET: i32 = 6;
+    /// User namespaces for idmapped mounts, from here on.
+    pub const FIRST_EXTRA: i32 = 7;
+}
+
+/// The start of a program.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Header {
+    /// [`MAGIC`].
+    pub magic: u64,
+    /// Run by the helper before there is a payload.
+    pub setup: List,
+    /// Run by the payload's process; ends with an exec.
+    pub payload: List,
+    /// Run by the helper once the payload's process exists: gives up what setup needed.
+    pub after: List,
+    /// Whether the helper is the first process of a pid namespace.
+    pub pid_namespace: u32,
+    /// Milliseconds between two looks at the limits below; 0 means that nobody looks.
+    pub watch_interval: u32,
+    /// CPU time of the whole tree in microseconds; 0 means no limit.
+    pub cpu_limit: u64,
+    /// Memory of the whole tree in bytes; 0 means no limit.
+    pub memory_limit: u64,
+}
+
+/// A list of calls, by its address in the mapped program.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct List {
+    /// The first call.
+    pub address: u64,
+    /// How many there are.
+    pub count: u64,
+}
+
+/// One system call.
+///
+/// Results are stored as 32-bit numbers, because all that is stored is descriptors.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Call {
+    /// The arguments: numbers, addresses, or addresses of stored results.
+    pub arguments: [u64; 6],
+    /// Where the result goes; 0 means nowhere.
+    pub result: u64,
+    /// The system call's number.
+    pub number: u32,
+    /// Bit n: argument n is the address of a stored result.
+    pub stored: u32,
+    /// Error numbers that count as success; 0 ends the list.
+    pub tolerated: [u16; 6],
+    /// How many calls to leave out after a tolerated error.
+    pub skip: u16,
+    /// Whether a tolerated error is what the list fails with at its end.
+    pub remembered: u16,
+}
+
+/// A list that could not be run to its end.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Which list: 0 setup, 1 payload, 2 after, 3 the helper's own start.
+    pub list: u32,
+    /// Which call of it.
+    pub step: u32,
+    /// The error number.
+    pub errno: i32,
+}
+
+/// A request on the control socket.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// [`request::SIGNAL`] or [`request::KILL`].
+    pub kind: u32,
+    /// The signal.
+    pub signal: i32,
+}
+
+/// The kinds of [`Request`].
+pub mod request {
+    /// Send a signal to the payload.
+    pub const SIGNAL: u32 = 1;
+    /// End everything and report.
+    pub const KILL: u32 = 2;
+}
+
+/// The report on the control socket, once everything has ended.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Report {
+    /// One of [`reason`].
+    pub reason: u32,
+    /// The payload's wait status.
+    pub status: i32,
+    /// CPU time of the whole tree in microseconds.
+    pub cpu: u64,
+    /// The largest resident size of one process, in KiB.
+    pub peak: u64,
+}
+
+/// Why everything ended.
+pub mod reason {
+    /// The payload did.
+    pub const ENDED: u32 = 0;
+    /// A request.
+    pub const KILLED: u32 = 1;
+    /// The CPU-time limit.
+    pub const CPU: u32 = 2;
+    /// The memory limit.
+    pub const MEMORY: u32 = 3;
+}

@@ -1,0 +1,214 @@
+//! The helper: the first process of a sandbox, and its reaper.
+//!
+//! A static program of a few kilobytes without a library and without an allocator. It maps the
+//! program that the host compiled, runs its setup list, forks the payload's process, which runs
+//! the payload list and ends in an exec, and then has three duties: reap whatever becomes its
+//! child, obey the control socket, and end everything when the payload ends, when a limit is
+//! reached or when the launcher is gone.
+//!
+//! It is not dumpable before it does anything else, so nothing that it starts can look into it, and
+//! it never opens a name that the payload could have made.
+#![no_std]
+#![no_main]
+#![allow(unsafe_op_in_unsafe_fn)]
+
+mod abi;
+mod interpret;
+mod raw;
+mod supervise;
+mod watch;
+
+use abi::{Failure, Header, fd};
+use raw::{nr, syscall};
+
+#[cfg(target_arch = "x86_64")]
+core::arch::global_asm!(
+    ".globl _start",
+    "_start:",
+    "xor ebp, ebp",
+    "and rsp, -16",
+    "call {start}",
+    "ud2",
+    start = sym start,
+);
+
+#[cfg(target_arch = "aarch64")]
+core::arch::global_asm!(
+    ".globl _start",
+    "_start:",
+    "mov x29, #0",
+    "bl {start}",
+    "brk #1",
+    start = sym start,
+);
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    exit(125)
+}
+
+/// Ends this process.
+pub fn exit(code: u64) -> ! {
+    loop {
+        // SAFETY: ends the process.
+        unsafe { syscall(nr::EXIT_GROUP, [code, 0, 0, 0, 0, 0]) };
+    }
+}
+
+/// Everything, from the first instruction on.
+extern "C" fn start() -> ! {
+    const PR_SET_DUMPABLE: u64 = 4;
+    // SAFETY: changes this process alone.
+    unsafe { syscall(nr::PRCTL, [PR_SET_DUMPABLE, 0, 0, 0, 0, 0]) };
+    for descriptor in [fd::CONTROL, fd::STATUS, fd::PROGRAM, fd::RULESET] {
+        close_on_exec(descriptor);
+    }
+    block_signals();
+    let program = match map() {
+        Ok(program) => program,
+        Err(errno) => fail(Failure { list: 3, step: 0, errno }),
+    };
+    // SAFETY: the host made the lists for this process.
+    let ready = unsafe { interpret::run(0, &program.setup) };
+    if let Err(failure) = ready {
+        fail(failure);
+    }
+    let payload = fork(program);
+    for descriptor in [0, 1, 2, fd::STATUS, fd::RULESET] {
+        close(descriptor);
+    }
+    // SAFETY: as above. What setup needed is not needed any more; failing to give it up is fatal.
+    if unsafe { interpret::run(2, &program.after) }.is_err() {
+        exit(125);
+    }
+    supervise::until_the_end(program, payload)
+}
+
+/// Starts the payload's process, which does not return.
+fn fork(program: &Header) -> i32 {
+    const SIGCHLD: u64 = 17;
+    // SAFETY: a plain fork of a process with one thread.
+    let child = unsafe { syscall(nr::CLONE, [SIGCHLD, 0, 0, 0, 0, 0]) };
+    if child < 0 {
+        fail(Failure { list: 3, step: 1, errno: -child as i32 });
+    }
+    if child == 0 {
+        // SAFETY: the host made the list for this process.
+        match unsafe { interpret::run(1, &program.payload) } {
+            Err(failure) => fail(failure),
+            Ok(()) => exit(125),
+        }
+    }
+    child as i32
+}
+
+/// Tells the host what failed, and ends.
+fn fail(failure: Failure) -> ! {
+    let address = &raw const failure as u64;
+    let size = core::mem::size_of::<Failure>() as u64;
+    // SAFETY: writes a value of this stack.
+    unsafe { syscall(nr::WRITE, [fd::STATUS as u64, address, size, 0, 0, 0]) };
+    exit(125)
+}
+
+/// Maps the program where its pointers are right.
+fn map() -> Result<&'static Header, i32> {
+    const SEEK_END: u64 = 2;
+    const READ_WRITE: u64 = 3;
+    const PRIVATE_FIXED: u64 = 0x2 | 0x10_0000;
+    const EINVAL: i32 = 22;
+    let file = fd::PROGRAM as u64;
+    // SAFETY: asks for a size.
+    let size = unsafe { syscall(nr::LSEEK, [file, 0, SEEK_END, 0, 0, 0]) };
+    if size < core::mem::size_of::<Header>() as i64 {
+        return Err(EINVAL);
+    }
+    // SAFETY: a new mapping where nothing is mapped.
+    let at = unsafe {
+        syscall(nr::MMAP, [abi::BASE, size as u64, READ_WRITE, PRIVATE_FIXED, file, 0])
+    };
+    if at != abi::BASE as i64 {
+        return Err(if at < 0 { -at as i32 } else { EINVAL });
+    }
+    close(fd::PROGRAM);
+    // SAFETY: the mapping begins with a header and is never unmapped.
+    let header = unsafe { &*(abi::BASE as *const Header) };
+    if header.magic == abi::MAGIC { Ok(header) } else { Err(EINVAL) }
+}
+
+fn close_on_exec(descriptor: i32) {
+    const F_SETFD: u64 = 2;
+    // SAFETY: a flag of a descriptor of ours.
+    unsafe { syscall(nr::FCNTL, [descriptor as u64, F_SETFD, 1, 0, 0, 0]) };
+}
+
+/// Closes a descriptor.
+pub fn close(descriptor: i32) {
+    // SAFETY: descriptors of this process, which nothing else uses.
+    unsafe { syscall(nr::CLOSE, [descriptor as u64, 0, 0, 0, 0, 0]) };
+}
+
+/// Signals are read from a descriptor, so none may interrupt; the payload's list unblocks them.
+fn block_signals() {
+    let all = u64::MAX;
+    // SAFETY: reads eight bytes of this stack.
+    unsafe { syscall(nr::RT_SIGPROCMASK, [2, &raw const all as u64, 0, 8, 0, 0]) };
+}
+
+/// Named by the unwind tables of the core library, never called: a panic aborts.
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}
+
+// The compiler calls these for copies; volatile accesses keep it from turning them into calls of
+// themselves.
+
+/// # Safety
+/// As in C.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, length: usize) -> *mut u8 {
+    for at in 0..length {
+        // SAFETY: the caller vouches for both ranges.
+        unsafe { to.add(at).write_volatile(from.add(at).read_volatile()) };
+    }
+    to
+}
+
+/// # Safety
+/// As in C.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memset(to: *mut u8, byte: i32, length: usize) -> *mut u8 {
+    for at in 0..length {
+        // SAFETY: the caller vouches for the range.
+        unsafe { to.add(at).write_volatile(byte as u8) };
+    }
+    to
+}
+
+/// # Safety
+/// As in C.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, length: usize) -> *mut u8 {
+    if (to as usize) <= from as usize {
+        // SAFETY: copying upwards, the target trails the source.
+        return unsafe { memcpy(to, from, length) };
+    }
+    for at in (0..length).rev() {
+        // SAFETY: the caller vouches for both ranges.
+        unsafe { to.add(at).write_volatile(from.add(at).read_volatile()) };
+    }
+    to
+}
+
+/// # Safety
+/// As in C.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, length: usize) -> i32 {
+    for at in 0..length {
+        // SAFETY: the caller vouches for both ranges.
+        let (a, b) = unsafe { (a.add(at).read_volatile(), b.add(at).read_volatile()) };
+        if a != b {
+            return i32::from(a) - i32::from(b);
+        }
+    }
+    0
+}

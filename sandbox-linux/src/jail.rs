@@ -1,0 +1,267 @@
+//! A jail: everything that one launch needs, compiled before there is a child.
+//!
+//! A plan becomes the helper's program in a sealed memory file, the flags of the clone, descriptors
+//! and groups. Compiling asks the host questions and makes descriptors; it starts nothing. A jail
+//! can be launched any number of times, also at once.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sandbox_core::plan::Plan;
+use sandbox_core::policy::{EnforcementLevel, SyscallProfile};
+use sandbox_core::{Result, SandboxError, TerminalSize};
+
+use crate::cgroup::Cgroup;
+use crate::facts::Facts;
+use crate::fs::{landlock, mounts};
+use crate::identity::Identity;
+use crate::payload::{self, Payload};
+use crate::program::{Phase, Program};
+use crate::rlimit::{self, Held};
+use crate::{ns, seccomp, sys};
+
+/// The means that a launch uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Tier {
+    /// Nothing is confined.
+    Off,
+    /// Landlock, the filter and rlimits, in the host's namespaces.
+    Landlock,
+    /// Namespaces and a root of mounts, and all of the above.
+    Namespaces,
+}
+
+/// Everything that one launch needs.
+#[derive(Debug)]
+pub(crate) struct Jail {
+    pub(crate) tier: Tier,
+    pub(crate) program: OwnedFd,
+    /// The names of the program's calls, list by list.
+    pub(crate) names: [Vec<String>; 3],
+    /// Namespaces that the helper is born into.
+    pub(crate) namespaces: u64,
+    pub(crate) ruleset: Option<OwnedFd>,
+    pub(crate) identity: Identity,
+    pub(crate) cgroup: Cgroup,
+    pub(crate) terminal: Option<TerminalSize>,
+    pub(crate) stdin: bool,
+    /// The payload's private folder on the host, where no mount can make one.
+    pub(crate) folder: Option<Arc<tempfile::TempDir>>,
+    /// The files that the command can be, for the error when it is none.
+    pub(crate) candidates: Vec<PathBuf>,
+}
+
+/// The longest single argument or variable that `execve` takes, with its NUL.
+const LONGEST_ARGUMENT: usize = 32 * 4096;
+
+impl Jail {
+    /// Compiles a plan for a tier.
+    ///
+    /// # Errors
+    /// What no launch could carry out, and what the kernel refuses to make.
+    pub(crate) fn compile(plan: &Plan, tier: Tier, facts: &Facts) -> Result<Self> {
+        let mut program = Program::new();
+        let unlimited = sandbox_core::ResourceLimits::default();
+        let cgroup = Cgroup::create(if tier == Tier::Off { &unlimited } else { &plan.limits });
+        let root = tier == Tier::Namespaces && facts.privileged;
+        let identity = Identity::decide(plan, root);
+        let held = cgroup.held;
+        let mut environment = plan.environment.clone();
+        let mut ruleset = None;
+        let mut folder = None;
+        match tier {
+            Tier::Off => {}
+            Tier::Landlock => {
+                let private = Arc::new(private_folder(&mut environment)?);
+                let rules = outside_rules(plan, private.path());
+                let handled = landlock::Handled::new(facts.landlock, plan.network.is_denied());
+                if facts.landlock > 0 {
+                    ruleset = Some(crate::launch::high(landlock::ruleset(&rules, handled)?)
+                        .map_err(SandboxError::io("keeping the ruleset"))?);
+                }
+                folder = Some(private);
+            }
+            Tier::Namespaces => inside(&mut program, plan, &identity, facts),
+        }
+        supervise(&mut program, plan, tier, held);
+        let filter = filter(plan, tier)?;
+        let confined = tier != Tier::Off;
+        let rlimits = if confined { rlimits(plan, tier, facts, held) } else { Vec::new() };
+        let cpus = plan.limits.cpu_count.filter(|_| confined && !cgroup.cpus);
+        let payload = Payload {
+            candidates: &plan.candidates,
+            arguments: arguments(plan)?,
+            environment: environment_texts(environment)?,
+            cwd: &plan.cwd,
+            user: identity.user,
+            rlimits: &rlimits,
+            affinity: cpus.map(affinity),
+            landlock: confined && facts.landlock > 0,
+            terminal: plan.terminal.is_some(),
+            filter: filter.as_ref(),
+            confined,
+        };
+        payload::compile(&mut program, &payload);
+        ns::give_up(&mut program, tier, identity.user.is_some());
+        let image = program.finish();
+        let file = sys::sealed_file(c"sandbox-program", &image.bytes, false)
+            .and_then(crate::launch::high)
+            .map_err(SandboxError::io("making the helper's program"))?;
+        Ok(Self {
+            tier,
+            program: file,
+            names: image.names,
+            namespaces: ns::flags(plan, tier, facts),
+            ruleset,
+            identity,
+            cgroup,
+            terminal: plan.terminal,
+            stdin: plan.stdin,
+            folder,
+            candidates: plan.candidates.clone(),
+        })
+    }
+}
+
+/// The lists of the namespace tier before there is a payload.
+fn inside(program: &mut Program, plan: &Plan, identity: &Identity, facts: &Facts) {
+    let options = mounts::Options { owner: identity.user, idmaps: &identity.idmaps };
+    ns::prepare(program, plan);
+    mounts::compile(program, plan, &options);
+    if facts.landlock > 0 {
+        let handled = landlock::Handled::new(facts.landlock, false);
+        landlock::compile(program, &landlock::rules_inside(plan), handled);
+    }
+    if let Some(size) = plan.terminal {
+        ns::terminal(program, size, identity.user);
+    }
+}
+
+/// What the helper watches, and how it ends what it does not see.
+fn supervise(program: &mut Program, plan: &Plan, tier: Tier, held: Held) {
+    program.pid_namespace = tier == Tier::Namespaces;
+    if tier != Tier::Namespaces {
+        let arguments = [libc::PR_SET_CHILD_SUBREAPER.into(), 1.into()];
+        let call = libc::SYS_prctl;
+        program.call(Phase::Setup, "adopt what is left behind", call, &arguments);
+    }
+    if tier == Tier::Off {
+        return;
+    }
+    if let Some(time) = plan.limits.cpu_time {
+        program.cpu_limit = u64::try_from(time.duration().as_micros()).unwrap_or(u64::MAX);
+        program.watch_interval = 50;
+    }
+    if let Some(memory) = plan.limits.memory.filter(|_| !held.memory) {
+        program.memory_limit = memory.bytes();
+        program.watch_interval = 10;
+    }
+}
+
+fn rlimits(plan: &Plan, tier: Tier, facts: &Facts, held: Held) -> Vec<(u32, u64, u64)> {
+    let own_count = tier == Tier::Namespaces && !facts.privileged;
+    let needed = plan.limits.processes.is_some() && !held.processes && !own_count;
+    let others = if needed { crate::facts::tasks_of(facts.user) } else { 0 };
+    rlimit::compile(&plan.limits, held, others)
+}
+
+fn filter(plan: &Plan, tier: Tier) -> Result<Option<seccomp::Program>> {
+    if tier == Tier::Off {
+        return Ok(None);
+    }
+    let arch = seccomp::Arch::native().ok_or_else(|| SandboxError::Unsupported {
+        backend: "linux".into(),
+        operation: "this processor".into(),
+    })?;
+    let spec = spec(plan, tier, arch);
+    let compiled = seccomp::compile(&spec).map_err(|error| SandboxError::Launch {
+        step: "compile the system-call filter".into(),
+        source: std::io::Error::other(error),
+    })?;
+    Ok(Some(compiled))
+}
+
+/// The filter's choices for a plan.
+pub(crate) fn spec(plan: &Plan, tier: Tier, arch: seccomp::Arch) -> seccomp::FilterSpec {
+    seccomp::FilterSpec {
+        arch,
+        scope: match tier {
+            Tier::Namespaces => seccomp::Scope::Namespaced,
+            _ => seccomp::Scope::Shared,
+        },
+        network: if plan.network.is_denied() {
+            seccomp::Network::None
+        } else {
+            seccomp::Network::Host
+        },
+        profile: match plan.syscalls {
+            SyscallProfile::Strict => seccomp::Profile::Strict,
+            SyscallProfile::Debug => seccomp::Profile::Debug,
+            _ => seccomp::Profile::Default,
+        },
+        metadata: match (tier, plan.enforcement) {
+            (Tier::Landlock, EnforcementLevel::Required) => seccomp::Metadata::Refuse,
+            _ => seccomp::Metadata::Allow,
+        },
+    }
+}
+
+/// A folder on the host that stands in for `/tmp` and the home directory.
+fn private_folder(environment: &mut Vec<(std::ffi::OsString, std::ffi::OsString)>) -> Result<tempfile::TempDir> {
+    let failed = || SandboxError::io("making the private folder");
+    // A fixed place: TMPDIR is the caller's, and may be what somebody wants us to believe.
+    let folder = tempfile::Builder::new().prefix("sandbox-").tempdir_in("/tmp").map_err(failed())?;
+    for (variable, name) in [("TMPDIR", "tmp"), ("HOME", "home")] {
+        let path = folder.path().join(name);
+        std::fs::create_dir(&path).map_err(failed())?;
+        environment.retain(|(name, _)| name != variable);
+        environment.push((variable.into(), path.into()));
+    }
+    environment.sort();
+    Ok(folder)
+}
+
+pub(crate) fn outside_rules(plan: &Plan, private: &std::path::Path) -> Vec<landlock::Rule> {
+    let mut rules = landlock::rules_outside(plan);
+    let access = landlock::access(sandbox_core::Rights::READ_WRITE, true);
+    rules.push(landlock::Rule { path: private.to_path_buf(), access, directory: true });
+    rules
+}
+
+fn arguments(plan: &Plan) -> Result<Vec<Vec<u8>>> {
+    let texts = plan.arguments.iter().map(|argument| argument.as_bytes().to_vec());
+    check_lengths(texts.collect(), "an argument")
+}
+
+fn environment_texts(env: Vec<(std::ffi::OsString, std::ffi::OsString)>) -> Result<Vec<Vec<u8>>> {
+    let join = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        let mut text = name.into_vec();
+        text.push(b'=');
+        text.extend(value.into_vec());
+        text
+    };
+    check_lengths(env.into_iter().map(join).collect(), "a variable")
+}
+
+fn check_lengths(texts: Vec<Vec<u8>>, what: &str) -> Result<Vec<Vec<u8>>> {
+    match texts.iter().find(|text| text.len() >= LONGEST_ARGUMENT) {
+        None => Ok(texts),
+        Some(text) => Err(SandboxError::InvalidRequest(format!(
+            "{what} has {} bytes, and Linux takes at most {} in one: pass it in a file or on \
+             standard input",
+            text.len(),
+            LONGEST_ARGUMENT - 1
+        ))),
+    }
+}
+
+/// The first CPUs of those that the caller may use.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked by the policy")]
+fn affinity(count: f64) -> u64 {
+    let wanted = (count.ceil() as usize).max(1);
+    let allowed = rustix::thread::sched_getaffinity(None);
+    let usable = |cpu: &usize| allowed.as_ref().map_or(*cpu == 0, |set| set.is_set(*cpu));
+    (0..64).filter(usable).take(wanted).fold(0, |mask, cpu| mask | 1 << cpu)
+}

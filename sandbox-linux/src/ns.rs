@@ -1,0 +1,115 @@
+//! Namespaces: which, what is done in them beside mounts, and what is given up afterwards.
+
+use sandbox_core::TerminalSize;
+use sandbox_core::plan::Plan;
+
+use crate::abi::fd;
+use crate::facts::Facts;
+use crate::jail::Tier;
+use crate::program::{Phase, Program, Slot};
+
+const CAP_KILL: u64 = 5;
+const HOST_NAME: &str = "sandbox";
+
+/// The namespaces that the helper is born into.
+#[expect(clippy::cast_sign_loss, reason = "flags")]
+pub(crate) fn flags(plan: &Plan, tier: Tier, facts: &Facts) -> u64 {
+    if tier != Tier::Namespaces {
+        return 0;
+    }
+    let mut flags = libc::CLONE_NEWNS
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWCGROUP;
+    if plan.network.is_denied() {
+        flags |= libc::CLONE_NEWNET;
+    }
+    if !facts.privileged {
+        flags |= libc::CLONE_NEWUSER;
+    }
+    flags as u32 as u64
+}
+
+/// Host name and loopback.
+pub(crate) fn prepare(program: &mut Program, plan: &Plan) {
+    let name = program.text(HOST_NAME);
+    let arguments = [name.into(), HOST_NAME.len().into()];
+    program.call(Phase::Setup, "set the host name", libc::SYS_sethostname, &arguments);
+    if !plan.network.is_denied() {
+        return;
+    }
+    // struct ifreq: the name in 16 bytes, then the flags.
+    let up = (libc::IFF_UP | libc::IFF_RUNNING) as u64;
+    let request = program.words(&[u64::from_ne_bytes(*b"lo\0\0\0\0\0\0"), 0, up, 0, 0]);
+    let socket = program.slot();
+    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
+    let arguments = [libc::AF_INET.into(), kind.into(), 0.into()];
+    program
+        .call(Phase::Setup, "open a socket for loopback", libc::SYS_socket, &arguments)
+        .store(socket);
+    let arguments = [socket.into(), (libc::SIOCSIFFLAGS as u64).into(), request.into()];
+    program.call(Phase::Setup, "bring loopback up", libc::SYS_ioctl, &arguments);
+    program.call(Phase::Setup, "close it", libc::SYS_close, &[socket.into()]);
+}
+
+/// A terminal of the sandbox's own; its other end goes to the launcher over the control socket.
+pub(crate) fn terminal(program: &mut Program, size: TerminalSize, user: Option<(u32, u32)>) {
+    // struct cmsghdr with one descriptor; the kernel stores the result right where it is sent from.
+    let rights = (libc::SCM_RIGHTS as u64) << 32 | libc::SOL_SOCKET as u64;
+    let control = program.words(&[20, rights, 0]);
+    let (master, slave) = (control.slot_at(16), program.slot());
+    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+    let path = program.text("/dev/pts/ptmx");
+    let arguments = [libc::AT_FDCWD.into(), path.into(), flags.into()];
+    program.call(Phase::Setup, "open a terminal", libc::SYS_openat, &arguments).store(master);
+    let unlocked = program.words(&[0]);
+    let arguments = [master.into(), (libc::TIOCSPTLCK as u64).into(), unlocked.into()];
+    program.call(Phase::Setup, "unlock it", libc::SYS_ioctl, &arguments);
+    let arguments = [master.into(), (libc::TIOCGPTPEER as u64).into(), flags.into()];
+    program.call(Phase::Setup, "open its other end", libc::SYS_ioctl, &arguments).store(slave);
+    let size = program.words(&[u64::from(size.rows) | u64::from(size.columns) << 16]);
+    let arguments = [slave.into(), (libc::TIOCSWINSZ as u64).into(), size.into()];
+    program.call(Phase::Setup, "set its size", libc::SYS_ioctl, &arguments);
+    if let Some((user, group)) = user {
+        let arguments = [slave.into(), user.into(), group.into()];
+        program.call(Phase::Setup, "give it to the payload", libc::SYS_fchown, &arguments);
+    }
+    send(program, control.address());
+    for target in 0..3 {
+        let arguments = [slave.into(), target.into(), 0.into()];
+        program.call(Phase::Setup, "put it in place", libc::SYS_dup3, &arguments);
+    }
+    close(program, master);
+    close(program, slave);
+}
+
+fn send(program: &mut Program, control: u64) {
+    let byte = program.bytes(b"t");
+    let vector = program.words(&[byte.address(), 1]);
+    // struct msghdr: name, its length, vector, its length, control, its length, flags.
+    let message = program.words(&[0, 0, vector.address(), 1, control, 24, 0]);
+    let arguments = [fd::CONTROL.into(), message.into(), 0.into()];
+    program.call(Phase::Setup, "send the terminal", libc::SYS_sendmsg, &arguments);
+}
+
+fn close(program: &mut Program, slot: Slot) {
+    program.call(Phase::Setup, "close it", libc::SYS_close, &[slot.into()]);
+}
+
+/// The helper keeps nothing but what ending the payload takes.
+pub(crate) fn give_up(program: &mut Program, tier: Tier, other_user: bool) {
+    let rest = [fd::RULESET.into(), u32::MAX.into(), 0.into()];
+    program.call(Phase::After, "close what setup opened", libc::SYS_close_range, &rest);
+    if tier == Tier::Off {
+        return;
+    }
+    let clear = libc::PR_CAP_AMBIENT_CLEAR_ALL;
+    let arguments = [libc::PR_CAP_AMBIENT.into(), clear.into(), 0.into(), 0.into(), 0.into()];
+    program.call(Phase::After, "clear ambient capabilities", libc::SYS_prctl, &arguments);
+    let keep = if other_user { 1 << CAP_KILL } else { 0 };
+    let header = program.words(&[0x2008_0522]);
+    let sets = program.words(&[keep | keep << 32, 0, 0]);
+    let arguments = [header.into(), sets.into()];
+    program.call(Phase::After, "give up capabilities", libc::SYS_capset, &arguments);
+}

@@ -1,0 +1,171 @@
+//! A running payload, as the rest of the library sees it: wait, signal, kill, resize.
+//!
+//! The helper's report is the only message that is believed about the payload's end, and it is
+//! checked for its size alone: whatever it says only describes a payload. When the helper dies
+//! without one, something ended the sandbox from outside, or the memory limit did.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sandbox_core::confine::{Ended, Process};
+use sandbox_core::{Denials, Exit, KillReason, Result, SandboxError, TerminalSize, Usage};
+use tokio::io::unix::AsyncFd;
+
+use crate::abi::{Report, Request, reason, request};
+use crate::cgroup::Cgroup;
+use crate::sys;
+
+/// A payload and its helper.
+#[derive(Debug)]
+pub(crate) struct Payload {
+    pid: u32,
+    pidfd: OwnedFd,
+    control: AsyncFd<OwnedFd>,
+    screen: Option<OwnedFd>,
+    state: Mutex<State>,
+}
+
+/// What is taken away at the end.
+#[derive(Debug)]
+struct State {
+    ended: Option<Ended>,
+    cgroup: Option<Cgroup>,
+    folder: Option<Arc<tempfile::TempDir>>,
+}
+
+impl Payload {
+    /// # Errors
+    /// The control socket cannot be watched.
+    pub(crate) fn new(
+        pid: u32,
+        pidfd: OwnedFd,
+        control: OwnedFd,
+        screen: Option<OwnedFd>,
+        cgroup: Cgroup,
+        folder: Option<Arc<tempfile::TempDir>>,
+    ) -> Result<Self> {
+        let watched = rustix::io::ioctl_fionbio(&control, true)
+            .map_err(io::Error::from)
+            .and_then(|()| sys::watch(control));
+        let control = watched.map_err(SandboxError::io("watching the helper"))?;
+        let state = Mutex::new(State { ended: None, cgroup: Some(cgroup), folder });
+        Ok(Self { pid, pidfd, control, screen, state })
+    }
+
+    fn request(&self, kind: u32, signal: i32) -> Result<()> {
+        let bytes = sys::bytes_of_request(&Request { kind, signal });
+        let flags = rustix::net::SendFlags::NOSIGNAL;
+        match rustix::net::send(self.control.get_ref(), &bytes, flags) {
+            // A helper that is gone has nothing left to end.
+            Ok(_) | Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Ok(()),
+            Err(error) => Err(SandboxError::io("asking the helper")(error.into())),
+        }
+    }
+
+    /// Takes the zombie away, measures, and removes what the run had.
+    fn conclude(&self, report: Option<Report>) -> Ended {
+        let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(ended) = &state.ended {
+            return ended.clone();
+        }
+        sys::reap(&self.pidfd);
+        let measured = state.cgroup.take().map(|group| group.measured()).unwrap_or_default();
+        state.folder = None;
+        let mut usage = Usage::default();
+        usage.cpu = measured.cpu.or(report.map(|r| Duration::from_micros(r.cpu)));
+        usage.memory_peak = measured.memory_peak.or(report.map(|r| r.peak << 10));
+        let exit = match report {
+            Some(report) => exit(report, measured.out_of_memory),
+            None if measured.out_of_memory => Exit::OutOfMemory,
+            None => Exit::Killed(KillReason::SandboxLost),
+        };
+        let ended = Ended { exit, usage, denials: Denials::NotObserved };
+        state.ended = Some(ended.clone());
+        ended
+    }
+}
+
+/// The exit that a report describes.
+fn exit(report: Report, out_of_memory: bool) -> Exit {
+    match report.reason {
+        reason::CPU => Exit::Killed(KillReason::CpuTime),
+        reason::MEMORY => Exit::OutOfMemory,
+        reason::KILLED => Exit::Killed(KillReason::Requested),
+        _ => match (libc::WIFEXITED(report.status), libc::WTERMSIG(report.status)) {
+            (true, _) => Exit::Code(libc::WEXITSTATUS(report.status)),
+            (_, libc::SIGKILL) if out_of_memory => Exit::OutOfMemory,
+            (_, libc::SIGXCPU) => Exit::Killed(KillReason::CpuTime),
+            (_, signal) => Exit::Signal(signal),
+        },
+    }
+}
+
+#[async_trait]
+impl Process for Payload {
+    fn id(&self) -> u32 {
+        self.pid
+    }
+
+    async fn wait(&self) -> Result<Ended> {
+        let mut bytes = [0u8; size_of::<Report>() + 1];
+        loop {
+            let ended = {
+                let state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                state.ended.clone()
+            };
+            if let Some(ended) = ended {
+                return Ok(ended);
+            }
+            let ready = self.control.readable().await;
+            let mut ready = ready.map_err(SandboxError::io("watching the helper"))?;
+            let read = ready.try_io(|socket| {
+                let flags = rustix::net::RecvFlags::empty();
+                Ok(rustix::net::recv(socket.get_ref(), &mut bytes, flags)?.0)
+            });
+            match read {
+                Ok(Ok(length)) => return Ok(self.conclude(sys::report_of(&bytes[..length]))),
+                Ok(Err(_)) => return Ok(self.conclude(None)),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn signal(&self, signal: i32) -> Result<()> {
+        self.request(request::SIGNAL, signal)
+    }
+
+    fn kill(&self) -> Result<()> {
+        self.request(request::KILL, 0)
+    }
+
+    fn resize(&self, size: TerminalSize) -> Result<()> {
+        match &self.screen {
+            Some(screen) => crate::terminal::resize(screen, size),
+            None => Err(SandboxError::InvalidRequest("the command has no terminal".into())),
+        }
+    }
+}
+
+impl Drop for Payload {
+    /// Ends what nobody waited for. The helper ends its tree when the control socket closes; the
+    /// kernel does when the first process of a pid namespace dies, which this waits for.
+    fn drop(&mut self) {
+        let ended = self.state.get_mut().map(|state| state.ended.is_some()).unwrap_or(false);
+        if ended {
+            return;
+        }
+        let _ = self.request(request::KILL, 0);
+        let readable = rustix::event::PollFlags::IN;
+        let socket = self.control.get_ref();
+        let mut wait = [rustix::event::PollFd::new(socket, readable)];
+        let patience = rustix::event::Timespec { tv_sec: 5, tv_nsec: 0 };
+        if !matches!(rustix::event::poll(&mut wait, Some(&patience)), Ok(1..)) {
+            // A helper that does not answer is itself ended; its namespace goes with it.
+            let _ = sys::signal(&self.pidfd, libc::SIGKILL);
+        }
+        self.conclude(None);
+    }
+}

@@ -1,0 +1,115 @@
+//! The ways to start a command that are measured, each with `true` as the command.
+//!
+//! A new contender is a type with [`Contender`], an arm in [`open`] and a row in [`ROWS`]. One
+//! that calls a library does its preparation in [`open`] and starts the command in `run_once`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::workspace::on_path;
+
+/// One way to start a command.
+pub(super) trait Contender {
+    /// Starts the command, waits for it and fails if it failed.
+    fn run_once(&mut self) -> Result<()>;
+}
+
+/// The heap of the process that starts the command.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Heap {
+    Small,
+    Big,
+}
+
+/// A line of the results.
+pub(super) struct Row {
+    pub(super) label: &'static str,
+    /// What [`open`] calls it.
+    pub(super) contender: &'static str,
+    pub(super) heap: Heap,
+}
+
+/// The first row is what the others are compared with.
+#[rustfmt::skip]
+pub(super) const ROWS: &[Row] = &[
+    Row { label: "plain spawn", contender: "plain", heap: Heap::Small },
+    Row { label: "plain spawn, big heap", contender: "plain", heap: Heap::Big },
+    Row { label: "bwrap, no network", contender: "bwrap", heap: Heap::Small },
+    Row { label: "bwrap, host network", contender: "bwrap-net", heap: Heap::Small },
+    Row { label: "sandbox run", contender: "sandbox", heap: Heap::Small },
+];
+
+/// Prepares a contender. `sandbox` is the release binary of the command line.
+pub(super) fn open(name: &str, sandbox: &Path) -> Result<Box<dyn Contender>> {
+    const BWRAP: &[&str] = &["--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev", "--proc"];
+    let quiet = find("true")?;
+    let program = match name {
+        "plain" => Program::new(quiet),
+        "bwrap" => Program::new(find("bwrap")?).args(BWRAP).args(&["/proc"]).arg(&quiet),
+        "bwrap-net" => {
+            Program::new(find("bwrap")?).args(BWRAP).args(&["/proc", "--share-net"]).arg(&quiet)
+        }
+        "sandbox" => Program::new(sandbox.into()).args(&["run", "--"]).arg(&quiet),
+        _ => bail!("there is no contender {name}"),
+    };
+    Ok(Box::new(program))
+}
+
+fn find(program: &str) -> Result<PathBuf> {
+    on_path(program).with_context(|| format!("{program} is not on PATH"))
+}
+
+/// A contender that is a program with arguments.
+struct Program {
+    command: Command,
+}
+
+impl Program {
+    fn new(program: PathBuf) -> Self {
+        let mut command = Command::new(program);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self { command }
+    }
+
+    fn args(mut self, args: &[&str]) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    fn arg(mut self, arg: &Path) -> Self {
+        self.command.arg(arg);
+        self
+    }
+}
+
+impl Contender for Program {
+    fn run_once(&mut self) -> Result<()> {
+        let program = self.command.get_program().to_owned();
+        let status = self.command.status().with_context(|| format!("run {}", program.display()))?;
+        ensure!(status.success(), "{}: {status}", program.display());
+        Ok(())
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_has_a_contender() {
+        for row in ROWS {
+            let opened = open(row.contender, Path::new("/nonexistent/sandbox"));
+            let error = opened.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(!error.contains("no contender"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_fails_is_an_error() {
+        assert!(open("plain", Path::new("")).unwrap().run_once().is_ok());
+        assert!(Program::new(find("false").unwrap()).run_once().is_err());
+        assert!(open("sandbox", Path::new("/nonexistent")).unwrap().run_once().is_err());
+    }
+}

@@ -1,0 +1,112 @@
+//! `bench`: what starting a command costs, next to other ways to start it.
+//!
+//! Machines differ and drift, so that a time by itself says little: contenders are measured in
+//! rounds. Each round runs every contender once, in an order that is rotated from round to
+//! round, and what counts is the ratio to a plain spawn. The tenth percentile (p10) is the
+//! cost with little noise; the median (p50) is what one meets.
+//!
+//! Each contender lives in a process of its own ([`worker`]), since the size of the process
+//! that spawns is part of what is measured. No time is ever asserted.
+
+mod contenders;
+mod report;
+mod stats;
+mod svg;
+pub(crate) mod worker;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::workspace::Workspace;
+use contenders::{Heap, ROWS, Row};
+use report::Measured;
+use stats::Summary;
+use worker::Worker;
+
+/// Rounds that are run and not counted.
+const WARM_UP: usize = 10;
+
+/// The heap of an ordinary small program, in MiB.
+const SMALL_MB: usize = 10;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Print the results as JSON
+    #[arg(long)]
+    json: bool,
+    /// Draw the results
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// How many rounds to count
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    iterations: usize,
+    /// The heap of the big process, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 4096)]
+    heap_mb: usize,
+}
+
+/// A contender that is ready to run, or the reason why it is not.
+struct Entrant {
+    row: &'static Row,
+    worker: Result<Worker>,
+    times: Vec<Duration>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    ensure!(args.iterations > 0, "no rounds, no results");
+    let sandbox = Workspace::locate()?.release_binary()?;
+    let mut entrants = enter(args, &sandbox)?;
+    for round in 0..WARM_UP + args.iterations {
+        run_round(&mut entrants, round)?;
+    }
+    let measured: Vec<Measured> = entrants.iter().map(measure).collect();
+    match args.json {
+        true => println!("{}", report::to_json(&measured)?),
+        false => print!("{}", report::table(&measured)),
+    }
+    if let Some(file) = &args.svg {
+        let picture = svg::draw(&measured);
+        fs::write(file, picture).with_context(|| format!("write {}", file.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn enter(args: &Args, sandbox: &Path) -> Result<Vec<Entrant>> {
+    let xtask = env::current_exe().context("find our own executable")?;
+    let entrant = |row: &'static Row| {
+        let heap = match row.heap {
+            Heap::Small => SMALL_MB,
+            Heap::Big => args.heap_mb,
+        };
+        let worker = Worker::start(&xtask, row.contender, heap, sandbox);
+        Entrant { row, worker, times: Vec::with_capacity(args.iterations) }
+    };
+    Ok(ROWS.iter().map(entrant).collect())
+}
+
+fn run_round(entrants: &mut [Entrant], round: usize) -> Result<()> {
+    let count = entrants.len();
+    for place in 0..count {
+        let entrant = &mut entrants[(place + round) % count];
+        let Ok(worker) = &mut entrant.worker else { continue };
+        let time = worker.measure().with_context(|| entrant.row.label.to_owned())?;
+        if round >= WARM_UP {
+            entrant.times.push(time);
+        }
+    }
+    Ok(())
+}
+
+fn measure(entrant: &Entrant) -> Measured {
+    let label = entrant.row.label;
+    let outcome = match &entrant.worker {
+        Ok(_) => Ok(Summary::of(&entrant.times)),
+        Err(why) => Err(format!("{why:#}")),
+    };
+    Measured { label, outcome }
+}
