@@ -52,7 +52,12 @@ fn build(out: &PathBuf, linker: &[String]) -> Result<(), String> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let mut command = Command::new(rustc);
     command
-        .args(["--edition=2024", "--crate-type=bin", "--crate-name=sandbox_init", "--cap-lints=allow"])
+        .args([
+            "--edition=2024",
+            "--crate-type=bin",
+            "--crate-name=sandbox_init",
+            "--cap-lints=allow",
+        ])
         .arg(format!("--target={}", env::var("TARGET").unwrap_or_default()))
         .args(["-Copt-level=s", "-Cpanic=abort", "-Crelocation-model=static", "-Cstrip=symbols"])
         .args(["-Ctarget-feature=+crt-static", "-Coverflow-checks=off", "-Cdebug-assertions=off"])
@@ -61,7 +66,8 @@ fn build(out: &PathBuf, linker: &[String]) -> Result<(), String> {
         .arg(out)
         .arg("src/init/main.rs");
     // What a user's build is wrapped in is not meant for this program.
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"] {
+    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"]
+    {
         command.env_remove(name);
     }
     let ran = command.output().map_err(|error| error.to_string())?;

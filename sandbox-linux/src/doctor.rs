@@ -63,7 +63,8 @@ fn try_launch(tier: Tier, facts: &Facts) -> Result<(), SandboxError> {
 /// What a person can do about a refused launch.
 fn remedy(error: &SandboxError) -> String {
     let SandboxError::Launch { step, .. } = error else { return String::new() };
-    let read = |name: &str| std::fs::read_to_string(format!("/proc/sys/{name}")).unwrap_or_default();
+    let read =
+        |name: &str| std::fs::read_to_string(format!("/proc/sys/{name}")).unwrap_or_default();
     if read("kernel/apparmor_restrict_unprivileged_userns").trim() == "1" {
         return "AppArmor restricts user namespaces: give the sandbox a profile with `userns,`, or \
                 set kernel.apparmor_restrict_unprivileged_userns=0"
@@ -113,8 +114,10 @@ fn user(facts: &Facts) -> Check {
         Err(error) => Check::lacks(
             "user",
             Health::Partial,
-            format!("the root file system cannot map owners ({error}): a payload that is granted \
-                     folders of it keeps uid 0, without capabilities"),
+            format!(
+                "the root file system cannot map owners ({error}): a payload that is granted \
+                     folders of it keeps uid 0, without capabilities"
+            ),
             "keep workspaces on ext4, xfs, btrfs or tmpfs",
         ),
     }
@@ -139,9 +142,10 @@ pub(crate) fn capabilities(choice: TierChoice, facts: &Facts) -> SandboxCapabili
         limits.open_files = Some(64);
         limits.cpu_time = "1s".parse().ok();
     });
-    let plan = policy.build().map_err(SandboxError::from).and_then(|policy| {
-        Plan::new(&policy, &ExecRequest::new("true"), &Host::current())
-    });
+    let plan = policy
+        .build()
+        .map_err(SandboxError::from)
+        .and_then(|policy| Plan::new(&policy, &ExecRequest::new("true"), &Host::current()));
     let Ok(plan) = plan else { return SandboxCapabilities::new("none", BTreeMap::new()) };
     let report = report::for_plan(&plan, tier, facts, Groups { held, cpus });
     SandboxCapabilities::new(report.tier, report.enforced)

@@ -78,8 +78,10 @@ impl Jail {
                 let rules = outside_rules(plan, private.path());
                 let handled = landlock::Handled::new(facts.landlock, plan.network.is_denied());
                 if facts.landlock > 0 {
-                    ruleset = Some(crate::launch::high(landlock::ruleset(&rules, handled)?)
-                        .map_err(SandboxError::io("keeping the ruleset"))?);
+                    ruleset = Some(
+                        crate::launch::high(landlock::ruleset(&rules, handled)?)
+                            .map_err(SandboxError::io("keeping the ruleset"))?,
+                    );
                 }
                 folder = Some(private);
             }
@@ -104,7 +106,7 @@ impl Jail {
             confined,
         };
         payload::compile(&mut program, &payload);
-        ns::give_up(&mut program, tier, identity.user.is_some());
+        ns::give_up(&mut program, tier, identity.user);
         let image = program.finish();
         let file = sys::sealed_file(c"sandbox-program", &image.bytes, false)
             .and_then(crate::launch::high)
@@ -129,7 +131,7 @@ impl Jail {
 fn inside(program: &mut Program, plan: &Plan, identity: &Identity, facts: &Facts) {
     let options = mounts::Options { owner: identity.user, idmaps: &identity.idmaps };
     ns::prepare(program, plan);
-    mounts::compile(program, plan, &options);
+    mounts::compile(program, &crate::sockets::hide(plan), &options);
     if facts.landlock > 0 {
         let handled = landlock::Handled::new(facts.landlock, false);
         landlock::compile(program, &landlock::rules_inside(plan), handled);
@@ -209,7 +211,9 @@ pub(crate) fn spec(plan: &Plan, tier: Tier, arch: seccomp::Arch) -> seccomp::Fil
 }
 
 /// A folder on the host that stands in for `/tmp` and the home directory.
-fn private_folder(environment: &mut Vec<(std::ffi::OsString, std::ffi::OsString)>) -> Result<tempfile::TempDir> {
+fn private_folder(
+    environment: &mut Vec<(std::ffi::OsString, std::ffi::OsString)>,
+) -> Result<tempfile::TempDir> {
     let failed = || SandboxError::io("making the private folder");
     // A fixed place: TMPDIR is the caller's, and may be what somebody wants us to believe.
     let folder = tempfile::Builder::new().prefix("sandbox-").tempdir_in("/tmp").map_err(failed())?;
@@ -258,7 +262,11 @@ fn check_lengths(texts: Vec<Vec<u8>>, what: &str) -> Result<Vec<Vec<u8>>> {
 }
 
 /// The first CPUs of those that the caller may use.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked by the policy")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked by the policy"
+)]
 fn affinity(count: f64) -> u64 {
     let wanted = (count.ceil() as usize).max(1);
     let allowed = rustix::thread::sched_getaffinity(None);

@@ -51,6 +51,7 @@ mod raw;
 mod report;
 mod rlimit;
 pub mod seccomp;
+mod sockets;
 mod sys;
 mod terminal;
 

@@ -8,7 +8,6 @@ use crate::facts::Facts;
 use crate::jail::Tier;
 use crate::program::{Phase, Program, Slot};
 
-const CAP_KILL: u64 = 5;
 const HOST_NAME: &str = "sandbox";
 
 /// The namespaces that the helper is born into.
@@ -98,7 +97,7 @@ fn close(program: &mut Program, slot: Slot) {
 }
 
 /// The helper keeps nothing but what ending the payload takes.
-pub(crate) fn give_up(program: &mut Program, tier: Tier, other_user: bool) {
+pub(crate) fn give_up(program: &mut Program, tier: Tier, user: Option<(u32, u32)>) {
     let rest = [fd::RULESET.into(), u32::MAX.into(), 0.into()];
     program.call(Phase::After, "close what setup opened", libc::SYS_close_range, &rest);
     if tier == Tier::Off {
@@ -107,9 +106,18 @@ pub(crate) fn give_up(program: &mut Program, tier: Tier, other_user: bool) {
     let clear = libc::PR_CAP_AMBIENT_CLEAR_ALL;
     let arguments = [libc::PR_CAP_AMBIENT.into(), clear.into(), 0.into(), 0.into(), 0.into()];
     program.call(Phase::After, "clear ambient capabilities", libc::SYS_prctl, &arguments);
-    let keep = if other_user { 1 << CAP_KILL } else { 0 };
+    // The payload's user, so that ending it takes no right; it still cannot be looked into,
+    // because it is not dumpable.
+    if let Some((user, group)) = user {
+        let none = [0.into(), 0.into()];
+        program.call(Phase::After, "leave all groups", libc::SYS_setgroups, &none);
+        let group = [group.into(), group.into(), group.into()];
+        program.call(Phase::After, "become the payload's group", libc::SYS_setresgid, &group);
+        let user = [user.into(), user.into(), user.into()];
+        program.call(Phase::After, "become the payload's user", libc::SYS_setresuid, &user);
+    }
     let header = program.words(&[0x2008_0522]);
-    let sets = program.words(&[keep | keep << 32, 0, 0]);
+    let sets = program.words(&[0, 0, 0]);
     let arguments = [header.into(), sets.into()];
     program.call(Phase::After, "give up capabilities", libc::SYS_capset, &arguments);
 }

@@ -79,10 +79,12 @@ fn inherited(program: &mut Program) {
     program.call(Phase::Payload, "reset the personality", libc::SYS_personality, &[0.into()]);
     const KEYCTL_JOIN_SESSION_KEYRING: i32 = 1;
     program
-        .call(Phase::Payload, "start a keyring", libc::SYS_keyctl, &[
-            KEYCTL_JOIN_SESSION_KEYRING.into(),
-            0.into(),
-        ])
+        .call(
+            Phase::Payload,
+            "start a keyring",
+            libc::SYS_keyctl,
+            &[KEYCTL_JOIN_SESSION_KEYRING.into(), 0.into()],
+        )
         // Without keyrings there is nothing to leave; over quota, the filter still refuses the use.
         .tolerate(&[libc::ENOSYS, libc::EPERM, libc::EDQUOT]);
 }
@@ -121,10 +123,12 @@ fn privileges(program: &mut Program, user: Option<(u32, u32)>) {
     let arguments = [libc::PR_CAP_AMBIENT.into(), clear.into(), 0.into(), 0.into(), 0.into()];
     program.call(Phase::Payload, "clear ambient capabilities", libc::SYS_prctl, &arguments);
     if let Some((user, group)) = user {
-        program.call(Phase::Payload, "leave all groups", libc::SYS_setgroups, &[
-            0.into(),
-            0.into(),
-        ]);
+        program.call(
+            Phase::Payload,
+            "leave all groups",
+            libc::SYS_setgroups,
+            &[0.into(), 0.into()],
+        );
         let group = [group.into(), group.into(), group.into()];
         program.call(Phase::Payload, "become the group", libc::SYS_setresgid, &group);
         let user = [user.into(), user.into(), user.into()];
@@ -134,8 +138,7 @@ fn privileges(program: &mut Program, user: Option<(u32, u32)>) {
     let nothing = program.words(&[0, 0, 0]);
     let arguments = [header.into(), nothing.into()];
     program.call(Phase::Payload, "give up every capability", libc::SYS_capset, &arguments);
-    let arguments =
-        [libc::PR_SET_NO_NEW_PRIVS.into(), 1.into(), 0.into(), 0.into(), 0.into()];
+    let arguments = [libc::PR_SET_NO_NEW_PRIVS.into(), 1.into(), 0.into(), 0.into(), 0.into()];
     program.call(Phase::Payload, "gain nothing by exec", libc::SYS_prctl, &arguments);
 }
 

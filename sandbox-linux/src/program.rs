@@ -61,13 +61,6 @@ impl From<Slot> for Argument {
     }
 }
 
-impl Slot {
-    /// The address of the result itself, for structures that hold it.
-    pub(crate) fn address(self) -> u64 {
-        self.0
-    }
-}
-
 impl Pointer {
     /// The slot that lies `offset` bytes behind this address.
     pub(crate) fn slot_at(self, offset: u64) -> Slot {

@@ -69,7 +69,12 @@ fn off() -> Claims {
     };
     let why = || Enforcement::absent("enforcement is off");
     let all = [
-        FilesystemRead, FilesystemWrite, IpcIsolation, Privileges, ProcessIsolation, SystemCalls,
+        FilesystemRead,
+        FilesystemWrite,
+        IpcIsolation,
+        Privileges,
+        ProcessIsolation,
+        SystemCalls,
         UnixSockets,
     ];
     let mut claims: Claims = all.into_iter().map(|feature| (feature, why())).collect();
@@ -110,7 +115,8 @@ fn namespaces(facts: &Facts) -> Claims {
 fn sockets() -> Enforcement {
     Enforcement::partial(
         "mount and network namespace",
-        "a socket of a host service inside a folder that the policy grants can be connected to",
+        "inside a folder that the policy grants, a socket can be connected to that a host service \
+         makes after the launch",
     )
 }
 
@@ -228,9 +234,10 @@ fn limits(claims: &mut Claims, plan: &Plan, tier: Tier, facts: &Facts, groups: G
         _ => Enforcement::partial("rlimit", "single files are bounded, their sum is not"),
     };
     claim(F::Disk, limits.disk.is_some(), disk);
-    let direct = plan.places.iter().any(|place| {
-        place.content == Content::Host && place.rights.intersects(Rights::CHANGES)
-    });
+    let direct = plan
+        .places
+        .iter()
+        .any(|place| place.content == Content::Host && place.rights.intersects(Rights::CHANGES));
     claim(
         F::WorkspaceDisk,
         limits.disk.is_some() && direct,

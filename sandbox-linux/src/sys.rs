@@ -529,9 +529,7 @@ pub(crate) fn try_idmap(path: &std::path::Path, namespace: RawFd) -> io::Result<
 /// What the kernel answers; ESRCH when it has ended.
 pub(crate) fn signal(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
     // SAFETY: the descriptor names a child of ours, whatever its number was given to since.
-    match unsafe {
-        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, 0, 0)
-    } {
+    match unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, 0, 0) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

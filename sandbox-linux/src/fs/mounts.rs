@@ -72,7 +72,8 @@ impl<'a> Build<'a> {
         let host_root = plan.places.first().is_some_and(|place| place.path == Path::new("/"));
         let root = if host_root {
             let place = program.open_place(From::Host, Path::new("/"));
-            program.clone_tree(place, "the host's root", RDONLY)
+            let rights = plan.places.first().map_or(Rights::empty(), |place| place.rights);
+            program.clone_tree(place, "the host's root", flags_of(rights))
         } else {
             let options = [("mode", "0755"), ("size", "16m"), ("nr_inodes", "65536")];
             program.filesystem("tmpfs", "the new root", &options, NODEV)
@@ -80,7 +81,8 @@ impl<'a> Build<'a> {
         program.attach_over_root(root);
         let scratch = scratch(program, plan.limits.disk);
         let (made, lent, pinned) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
-        let mut build = Self { program, plan, options, root, scratch, made, lent, pinned, host_root };
+        let mut build =
+            Self { program, plan, options, root, scratch, made, lent, pinned, host_root };
         build.folder(Path::new("/proc"));
         build.attach(scratch, Path::new("/proc"));
         build
@@ -109,9 +111,8 @@ impl<'a> Build<'a> {
             }
             Content::Hidden if place.directory => {
                 // A hidden folder with something visible in it must at least be passable.
-                let inner = |other: &Place| {
-                    other.path != place.path && other.path.starts_with(&place.path)
-                };
+                let inner =
+                    |other: &Place| other.path != place.path && other.path.starts_with(&place.path);
                 let mode = if self.plan.places.iter().any(inner) { 0o111 } else { 0 };
                 self.lend(&place.path, mode, false, NODEV | NOEXEC | RDONLY)
             }

@@ -14,8 +14,18 @@ use crate::program::{Phase, Slot};
 
 /// Files of `/proc` that tell of the kernel rather than of processes.
 const FILES: &[&str] = &[
-    "kallsyms", "kcore", "keys", "key-users", "kmsg", "latency_stats", "sched_debug",
-    "sysrq-trigger", "timer_list", "modules", "iomem", "ioports",
+    "kallsyms",
+    "kcore",
+    "keys",
+    "key-users",
+    "kmsg",
+    "latency_stats",
+    "sched_debug",
+    "sysrq-trigger",
+    "timer_list",
+    "modules",
+    "iomem",
+    "ioports",
 ];
 
 /// Folders of `/proc` that tell of the kernel and of devices.

@@ -87,8 +87,7 @@ impl Program {
         let attributes = self.words(&attributes);
         let empty = self.text("");
         let flags = AT_EMPTY_PATH | recursive;
-        let arguments =
-            [tree.into(), empty.into(), flags.into(), attributes.into(), 32.into()];
+        let arguments = [tree.into(), empty.into(), flags.into(), attributes.into(), 32.into()];
         self.setup(name, libc::SYS_mount_setattr, &arguments);
     }
 

@@ -1,0 +1,74 @@
+//! Sockets of host services inside folders that a policy grants.
+//!
+//! A connect to a socket file needs no right on its folder that a mount or Landlock could withhold,
+//! and a network namespace does not separate socket files. So each socket that some host process
+//! is listening on, and that lies in a granted folder, is covered like a hidden file.
+//!
+//! # Security
+//! This is a list made at launch. A socket that a host process makes later, that was moved since it
+//! was bound, or that belongs to another network namespace is not in it; the report says so.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use sandbox_core::Rights;
+use sandbox_core::plan::{Content, Place, Plan};
+
+/// The plan with every reachable host socket hidden.
+pub(crate) fn hide(plan: &Plan) -> Plan {
+    let mut hidden = plan.clone();
+    let listed = std::fs::read("/proc/net/unix").unwrap_or_default();
+    for path in bound(&listed).filter_map(|path| path.canonicalize().ok()) {
+        let around = plan.places.iter().rev().find(|place| path.starts_with(&place.path));
+        let granted = around.is_some_and(|place| place.content == Content::Host);
+        let socket = std::fs::symlink_metadata(&path).is_ok_and(|f| f.file_type().is_socket());
+        if granted && socket {
+            let content = Content::Hidden;
+            hidden.places.push(Place { path, directory: false, content, rights: Rights::empty() });
+        }
+    }
+    hidden.places.sort_by(|a, b| a.path.cmp(&b.path));
+    hidden.places.dedup_by(|a, b| a.path == b.path);
+    hidden
+}
+
+/// The absolute paths in `/proc/net/unix`, whose eighth field is the name that was bound.
+fn bound(listed: &[u8]) -> impl Iterator<Item = PathBuf> {
+    let path = |line: &[u8]| {
+        let start = line.iter().position(|&byte| byte == b'/')?;
+        Some(Path::new(OsStr::from_bytes(&line[start..])).to_path_buf())
+    };
+    listed.split(|&byte| byte == b'\n').filter_map(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_whole() {
+        let listed = b"Num RefCount Protocol Flags Type St Inode Path\n\
+            0: 00000002 00000000 00010000 0001 01 123 /run/a socket\n\
+            0: 00000002 00000000 00010000 0001 01 124 @abstract/x\n\
+            0: 00000002 00000000 00010000 0001 01 125\n";
+        let found: Vec<PathBuf> = bound(listed).collect();
+        assert_eq!(found.first(), Some(&PathBuf::from("/run/a socket")));
+    }
+
+    #[test]
+    fn a_listening_socket_in_a_granted_folder_is_hidden() -> Result<(), Box<dyn std::error::Error>>
+    {
+        let folder = tempfile::tempdir_in("/var/tmp")?;
+        let socket = folder.path().join("service");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket)?;
+        let policy = sandbox_core::Policy::workspace(folder.path())?.build()?;
+        let request = sandbox_core::ExecRequest::new("true");
+        let plan = Plan::new(&policy, &request, &sandbox_core::plan::Host::current())?;
+        let hidden = hide(&plan);
+        let place = hidden.places.iter().find(|place| place.path == socket);
+        assert_eq!(place.map(|place| place.content), Some(Content::Hidden));
+        Ok(())
+    }
+}
