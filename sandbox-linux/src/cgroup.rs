@@ -17,8 +17,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use sandbox_core::ResourceLimits;
+use sandbox_core::{ResourceLimits, Result, SandboxError};
 
+use crate::report::Groups;
 use crate::rlimit::Held;
 use tree::{Hierarchy, Version};
 
@@ -52,7 +53,7 @@ impl Cgroup {
     /// Makes the groups that the limits need; what cannot be made is not held, and the caller
     /// reports it.
     pub(crate) fn create(limits: &ResourceLimits) -> Self {
-        let mut made = Self { groups: Vec::new(), held: Held::default(), cpus: false };
+        let mut made = Self::none();
         let wanted = [
             ("memory", limits.memory.is_some()),
             ("pids", limits.processes.is_some()),
@@ -78,12 +79,41 @@ impl Cgroup {
         made
     }
 
-    /// Whether groups of these controllers can be made, for reports before a launch.
+    /// No group at all.
+    pub(crate) fn none() -> Self {
+        Self { groups: Vec::new(), held: Held::default(), cpus: false }
+    }
+
+    /// Whether there is no group at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// Refuses a launch that would hold less than was promised.
+    ///
+    /// # Errors
+    /// The limit that no group holds, though rights said that one could be made.
+    pub(crate) fn check(&self, limits: &ResourceLimits, promised: Groups) -> Result<()> {
+        let broken = |asked: bool, promised: bool, made: bool| asked && promised && !made;
+        let (held, said) = (self.held, promised.held);
+        if broken(limits.memory.is_some(), said.memory, held.memory)
+            || broken(limits.processes.is_some(), said.processes, held.processes)
+            || broken(limits.cpu_count.is_some(), promised.cpus, self.cpus)
+        {
+            let why = io::Error::other("the control group that the limits need cannot be made");
+            return Err(SandboxError::io("limiting resources")(why));
+        }
+        Ok(())
+    }
+
+    /// Whether groups of these controllers could be made, for reports before a launch; makes none.
     pub(crate) fn would_hold() -> (Held, bool) {
-        let all = ResourceLimits::default();
-        let limits = with_every_limit(all);
-        let made = Self::create(&limits);
-        (made.held, made.cpus)
+        let hierarchies = tree::hierarchies();
+        let held = |controller| {
+            let found = hierarchies.iter().find(|h: &&Hierarchy| h.has(controller));
+            found.is_some_and(|hierarchy| hierarchy.usable(controller))
+        };
+        (Held { memory: held("memory"), processes: held("pids") }, held("cpu"))
     }
 
     /// The group for a controller, made if it is not there yet.
@@ -201,13 +231,6 @@ fn set(group: &Group, controller: &str, limits: &ResourceLimits) -> io::Result<(
             }
         }
     }
-}
-
-fn with_every_limit(mut limits: ResourceLimits) -> ResourceLimits {
-    limits.memory = Some(sandbox_core::ByteSize::from_mib(64));
-    limits.processes = Some(64);
-    limits.cpu_count = Some(1.0);
-    limits
 }
 
 /// Whether a process with this number exists.

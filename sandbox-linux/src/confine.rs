@@ -72,14 +72,23 @@ impl LinuxConfinement {
         })
     }
 
-    fn start(&self, plan: &Plan, tier: Tier) -> Result<(Jail, Started)> {
-        let jail = Jail::compile(plan, tier, &self.facts)?;
-        let started = launch(&jail, &self.facts)?;
-        Ok((jail, started))
+    fn start(&self, plan: &Plan, tier: Tier) -> Result<Run> {
+        let promised = self.groups(plan);
+        let cgroup = match tier {
+            Tier::Off => Cgroup::none(),
+            _ => Cgroup::create(&plan.limits),
+        };
+        let made = Groups { held: cgroup.held, cpus: cgroup.cpus };
+        if plan.enforcement == EnforcementLevel::Required && tier != Tier::Off {
+            cgroup.check(&plan.limits, promised)?;
+        }
+        let jail = Jail::compile(plan, tier, &self.facts, made)?;
+        let started = launch(&jail, &self.facts, &cgroup)?;
+        Ok(Run { jail, cgroup, started })
     }
 
     /// Falls to the lower tier where the policy leaves that open and namespaces are refused.
-    fn start_best(&self, plan: &Plan) -> Result<(Jail, Started)> {
+    fn start_best(&self, plan: &Plan) -> Result<Run> {
         let tier = self.tier(plan);
         match self.start(plan, tier) {
             Err(error) if tier == Tier::Namespaces && refused(&error) => {
@@ -90,6 +99,13 @@ impl LinuxConfinement {
             other => other,
         }
     }
+}
+
+/// A launch that came to something.
+struct Run {
+    jail: Jail,
+    cgroup: Cgroup,
+    started: Started,
 }
 
 /// Whether a launch failed because this machine refuses namespaces.
@@ -136,19 +152,18 @@ impl Confinement for LinuxConfinement {
     }
 
     fn explain(&self, plan: &Plan) -> Result<Explanation> {
-        crate::explain::explain(plan, self.tier(plan), &self.facts)
+        crate::explain::explain(plan, self.tier(plan), &self.facts, self.groups(plan))
     }
 
     fn launch(&self, plan: &Plan) -> Result<Launched> {
-        let (jail, started) = self.start_best(plan)?;
+        let Run { jail, cgroup, started } = self.start_best(plan)?;
         let Started { pid, pidfd, control, stdin, stdout, stderr } = started;
         let failed = || SandboxError::io("sharing the terminal");
         let screen = match jail.terminal {
             Some(_) => Some(stdout.try_clone().map_err(failed())?),
             None => None,
         };
-        let Jail { cgroup, folder, .. } = jail;
-        let process = Payload::new(pid, pidfd, control, screen, cgroup, folder)?;
+        let process = Payload::new(pid, pidfd, control, screen, cgroup, jail.folder)?;
         let stream = |end: OwnedFd| Stream::new(end).map_err(SandboxError::io("watching a pipe"));
         Ok(Launched {
             process: Arc::new(process),

@@ -53,8 +53,8 @@ fn launch(name: &str, tier: Tier, facts: &Facts) -> Check {
 fn try_launch(tier: Tier, facts: &Facts) -> Result<(), SandboxError> {
     let policy = Policy::read_only().build()?;
     let plan = Plan::new(&policy, &ExecRequest::new("true"), &Host::current())?;
-    let jail = Jail::compile(&plan, tier, facts)?;
-    let started = crate::launch::launch(&jail, facts)?;
+    let jail = Jail::compile(&plan, tier, facts, Groups::default())?;
+    let started = crate::launch::launch(&jail, facts, &Cgroup::none())?;
     drop(started.control);
     crate::sys::reap(&started.pidfd);
     Ok(())

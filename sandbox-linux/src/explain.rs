@@ -8,14 +8,20 @@ use sandbox_core::plan::{Content, Plan};
 use crate::facts::Facts;
 use crate::fs::landlock;
 use crate::jail::{self, Jail, Tier};
+use crate::report::Groups;
 use crate::seccomp;
 
 /// Compiles the plan and describes what came of it.
 ///
 /// # Errors
 /// As the compilation.
-pub(crate) fn explain(plan: &Plan, tier: Tier, facts: &Facts) -> Result<Explanation> {
-    let jail = Jail::compile(plan, tier, facts)?;
+pub(crate) fn explain(
+    plan: &Plan,
+    tier: Tier,
+    facts: &Facts,
+    groups: Groups,
+) -> Result<Explanation> {
+    let jail = Jail::compile(plan, tier, facts, groups)?;
     let mut all = Explanation::default();
     all.section("files", plan.places.iter().map(place).collect());
     let variable = |(name, _): &(std::ffi::OsString, _)| quoted(name);

@@ -13,12 +13,12 @@ use sandbox_core::plan::Plan;
 use sandbox_core::policy::{EnforcementLevel, SyscallProfile};
 use sandbox_core::{Result, SandboxError, TerminalSize};
 
-use crate::cgroup::Cgroup;
 use crate::facts::Facts;
 use crate::fs::{landlock, mounts};
 use crate::identity::Identity;
 use crate::payload::{self, Payload};
 use crate::program::{Phase, Program};
+use crate::report::Groups;
 use crate::rlimit::{self, Held};
 use crate::{ns, seccomp, sys};
 
@@ -44,7 +44,6 @@ pub(crate) struct Jail {
     pub(crate) namespaces: u64,
     pub(crate) ruleset: Option<OwnedFd>,
     pub(crate) identity: Identity,
-    pub(crate) cgroup: Cgroup,
     pub(crate) terminal: Option<TerminalSize>,
     pub(crate) stdin: bool,
     /// The payload's private folder on the host, where no mount can make one.
@@ -57,17 +56,16 @@ pub(crate) struct Jail {
 const LONGEST_ARGUMENT: usize = 32 * 4096;
 
 impl Jail {
-    /// Compiles a plan for a tier.
+    /// Compiles a plan for a tier; `groups` says which limits control groups will hold.
     ///
     /// # Errors
     /// What no launch could carry out, and what the kernel refuses to make.
-    pub(crate) fn compile(plan: &Plan, tier: Tier, facts: &Facts) -> Result<Self> {
+    pub(crate) fn compile(plan: &Plan, tier: Tier, facts: &Facts, groups: Groups) -> Result<Self> {
         let mut program = Program::new();
-        let unlimited = sandbox_core::ResourceLimits::default();
-        let cgroup = Cgroup::create(if tier == Tier::Off { &unlimited } else { &plan.limits });
         let root = tier == Tier::Namespaces && facts.privileged;
         let identity = Identity::decide(plan, root);
-        let held = cgroup.held;
+        let plan = &crate::closed::without(plan, tier, &identity, facts);
+        let held = groups.held;
         let mut environment = plan.environment.clone();
         let mut ruleset = None;
         let mut folder = None;
@@ -91,7 +89,7 @@ impl Jail {
         let filter = filter(plan, tier)?;
         let confined = tier != Tier::Off;
         let rlimits = if confined { rlimits(plan, tier, facts, held) } else { Vec::new() };
-        let cpus = plan.limits.cpu_count.filter(|_| confined && !cgroup.cpus);
+        let cpus = plan.limits.cpu_count.filter(|_| confined && !groups.cpus);
         let payload = Payload {
             candidates: &plan.candidates,
             arguments: arguments(plan)?,
@@ -118,7 +116,6 @@ impl Jail {
             namespaces: ns::flags(plan, tier, facts),
             ruleset,
             identity,
-            cgroup,
             terminal: plan.terminal,
             stdin: plan.stdin,
             folder,
@@ -129,7 +126,8 @@ impl Jail {
 
 /// The lists of the namespace tier before there is a payload.
 fn inside(program: &mut Program, plan: &Plan, identity: &Identity, facts: &Facts) {
-    let options = mounts::Options { owner: identity.user, idmaps: &identity.idmaps };
+    let root = facts.user == 0 && identity.user.is_none();
+    let options = mounts::Options { owner: identity.user, root, idmaps: &identity.idmaps };
     ns::prepare(program, plan);
     mounts::compile(program, &crate::sockets::hide(plan), &options);
     if facts.landlock > 0 {

@@ -11,6 +11,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use sandbox_core::{Result, SandboxError};
 
 use crate::abi::fd;
+use crate::cgroup::Cgroup;
 use crate::facts::Facts;
 use crate::jail::{Jail, Tier};
 use crate::sys::{self, Child};
@@ -96,7 +97,7 @@ impl Streams {
 ///
 /// # Errors
 /// The step that failed; nothing is left of the attempt.
-pub(crate) fn launch(jail: &Jail, facts: &Facts) -> Result<Started> {
+pub(crate) fn launch(jail: &Jail, facts: &Facts, cgroup: &Cgroup) -> Result<Started> {
     let failed = |what: &'static str| move |source: io::Error| SandboxError::io(what)(source);
     let helper = helper().map_err(failed("making the helper's file"))?;
     let mut streams = Streams::open(jail).map_err(failed("making pipes"))?;
@@ -117,10 +118,10 @@ pub(crate) fn launch(jail: &Jail, facts: &Facts) -> Result<Started> {
         (c"/proc/self/gid_map", group.as_bytes()),
     ];
     let own_users = jail.namespaces & u64::from(libc::CLONE_NEWUSER.unsigned_abs()) != 0;
-    let tasks = jail.cgroup.tasks();
+    let tasks = cgroup.tasks();
     let child = Child {
         flags: jail.namespaces,
-        cgroup: jail.cgroup.folder(),
+        cgroup: cgroup.folder(),
         tasks: &tasks,
         maps: if own_users { &maps } else { &[] },
         keep: if own_users { SETUP } else { &[] },

@@ -33,6 +33,7 @@ use sandbox_core::{LocalBackend, Result};
 #[allow(dead_code, unreachable_pub, reason = "shared with the helper, which uses the rest")]
 mod abi;
 mod cgroup;
+mod closed;
 mod confine;
 pub mod doctor;
 mod explain;
@@ -43,11 +44,13 @@ mod jail;
 mod launch;
 mod ns;
 mod payload;
+mod prepared;
 mod process;
 mod program;
 #[path = "init/raw.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the helper, which uses the rest")]
 mod raw;
+mod reaper;
 mod report;
 mod rlimit;
 pub mod seccomp;
@@ -56,6 +59,7 @@ mod sys;
 mod terminal;
 
 pub use confine::{LinuxConfinement, TierChoice};
+pub use prepared::Prepared;
 
 /// The strongest backend that this machine has.
 ///

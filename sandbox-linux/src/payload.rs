@@ -112,13 +112,7 @@ fn privileges(program: &mut Program, user: Option<(u32, u32)>) {
     program
         .call(Phase::Payload, "lock the secure bits", libc::SYS_prctl, &arguments)
         .tolerate(refused);
-    for capability in 0..=LAST_CAPABILITY {
-        let arguments = [libc::PR_CAPBSET_DROP.into(), capability.into()];
-        let text = format!("drop capability {capability} for good");
-        program
-            .call(Phase::Payload, text, libc::SYS_prctl, &arguments)
-            .tolerate(&[libc::EINVAL, libc::EPERM]);
-    }
+    bounding_set(program, 0);
     let clear = libc::PR_CAP_AMBIENT_CLEAR_ALL;
     let arguments = [libc::PR_CAP_AMBIENT.into(), clear.into(), 0.into(), 0.into(), 0.into()];
     program.call(Phase::Payload, "clear ambient capabilities", libc::SYS_prctl, &arguments);
@@ -140,6 +134,19 @@ fn privileges(program: &mut Program, user: Option<(u32, u32)>) {
     program.call(Phase::Payload, "give up every capability", libc::SYS_capset, &arguments);
     let arguments = [libc::PR_SET_NO_NEW_PRIVS.into(), 1.into(), 0.into(), 0.into(), 0.into()];
     program.call(Phase::Payload, "gain nothing by exec", libc::SYS_prctl, &arguments);
+}
+
+/// Drops every capability that this kernel knows: the first that it does not know ends the list.
+fn bounding_set(program: &mut Program, capability: i32) {
+    if capability > LAST_CAPABILITY {
+        return;
+    }
+    program.optional(Phase::Payload, &[libc::EINVAL, libc::EPERM], |program| {
+        let arguments = [libc::PR_CAPBSET_DROP.into(), capability.into()];
+        let text = format!("drop capability {capability} for good");
+        program.call(Phase::Payload, text, libc::SYS_prctl, &arguments);
+        bounding_set(program, capability + 1);
+    });
 }
 
 /// The control socket and everything above the status pipe, which closes itself at the exec.

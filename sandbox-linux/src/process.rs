@@ -5,7 +5,7 @@
 //! without one, something ended the sandbox from outside, or the memory limit did.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,7 +22,6 @@ use crate::sys;
 #[derive(Debug)]
 pub(crate) struct Payload {
     pid: u32,
-    pidfd: OwnedFd,
     control: AsyncFd<OwnedFd>,
     screen: Option<OwnedFd>,
     state: Mutex<State>,
@@ -32,6 +31,7 @@ pub(crate) struct Payload {
 #[derive(Debug)]
 struct State {
     ended: Option<Ended>,
+    pidfd: Option<OwnedFd>,
     cgroup: Option<Cgroup>,
     folder: Option<Arc<tempfile::TempDir>>,
 }
@@ -51,8 +51,9 @@ impl Payload {
             .map_err(io::Error::from)
             .and_then(|()| sys::watch(control));
         let control = watched.map_err(SandboxError::io("watching the helper"))?;
-        let state = Mutex::new(State { ended: None, cgroup: Some(cgroup), folder });
-        Ok(Self { pid, pidfd, control, screen, state })
+        let state =
+            Mutex::new(State { ended: None, pidfd: Some(pidfd), cgroup: Some(cgroup), folder });
+        Ok(Self { pid, control, screen, state })
     }
 
     fn request(&self, kind: u32, signal: i32) -> Result<()> {
@@ -65,27 +66,55 @@ impl Payload {
         }
     }
 
-    /// Takes the zombie away, measures, and removes what the run had.
-    fn conclude(&self, report: Option<Report>) -> Ended {
+    /// Takes away what the run had, once.
+    fn conclude(&self) -> Ended {
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(ended) = &state.ended {
             return ended.clone();
         }
-        sys::reap(&self.pidfd);
-        let measured = state.cgroup.take().map(|group| group.measured()).unwrap_or_default();
-        state.folder = None;
-        let mut usage = Usage::default();
-        usage.cpu = measured.cpu.or(report.map(|r| Duration::from_micros(r.cpu)));
-        usage.memory_peak = measured.memory_peak.or(report.map(|r| r.peak << 10));
-        let exit = match report {
-            Some(report) => exit(report, measured.out_of_memory),
-            None if measured.out_of_memory => Exit::OutOfMemory,
-            None => Exit::Killed(KillReason::SandboxLost),
+        let cgroup = state.cgroup.take().unwrap_or_else(Cgroup::none);
+        let control = self.control.get_ref().as_fd();
+        let ended = match state.pidfd.take() {
+            Some(pidfd) => conclude(control, pidfd, cgroup),
+            None => return lost(),
         };
-        let ended = Ended { exit, usage, denials: Denials::NotObserved };
+        state.folder = None;
         state.ended = Some(ended.clone());
         ended
     }
+}
+
+/// The end of a payload whose helper is already taken away; there is no way to get here twice.
+fn lost() -> Ended {
+    let exit = Exit::Killed(KillReason::SandboxLost);
+    Ended { exit, usage: Usage::default(), denials: Denials::NotObserved }
+}
+
+/// Reads the helper's report, takes its zombie away and measures. Called when the control socket
+/// is readable, which is after the last process has ended.
+pub(crate) fn conclude(control: BorrowedFd<'_>, pidfd: OwnedFd, cgroup: Cgroup) -> Ended {
+    let mut bytes = [0u8; size_of::<Report>() + 1];
+    let flags = rustix::net::RecvFlags::DONTWAIT;
+    let read = rustix::net::recv(control, &mut bytes, flags);
+    let report = read.ok().and_then(|(length, _)| sys::report_of(&bytes[..length]));
+    // A group can only be removed when its last process, the helper, is gone; and a helper that
+    // did not report may have left something to wait for.
+    if cgroup.is_empty() && report.is_some() {
+        crate::reaper::bury(pidfd);
+    } else {
+        sys::reap(&pidfd);
+    }
+    let measured = cgroup.measured();
+    drop(cgroup);
+    let mut usage = Usage::default();
+    usage.cpu = measured.cpu.or(report.map(|r| Duration::from_micros(r.cpu)));
+    usage.memory_peak = measured.memory_peak.or(report.map(|r| r.peak << 10));
+    let exit = match report {
+        Some(report) => exit(report, measured.out_of_memory),
+        None if measured.out_of_memory => Exit::OutOfMemory,
+        None => Exit::Killed(KillReason::SandboxLost),
+    };
+    Ended { exit, usage, denials: Denials::NotObserved }
 }
 
 /// The exit that a report describes.
@@ -110,27 +139,16 @@ impl Process for Payload {
     }
 
     async fn wait(&self) -> Result<Ended> {
-        let mut bytes = [0u8; size_of::<Report>() + 1];
-        loop {
-            let ended = {
-                let state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                state.ended.clone()
-            };
-            if let Some(ended) = ended {
-                return Ok(ended);
-            }
-            let ready = self.control.readable().await;
-            let mut ready = ready.map_err(SandboxError::io("watching the helper"))?;
-            let read = ready.try_io(|socket| {
-                let flags = rustix::net::RecvFlags::empty();
-                Ok(rustix::net::recv(socket.get_ref(), &mut bytes, flags)?.0)
-            });
-            match read {
-                Ok(Ok(length)) => return Ok(self.conclude(sys::report_of(&bytes[..length]))),
-                Ok(Err(_)) => return Ok(self.conclude(None)),
-                Err(_) => {}
-            }
+        let known = || {
+            let state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            state.ended.clone()
+        };
+        if let Some(ended) = known() {
+            return Ok(ended);
         }
+        let ready = self.control.readable().await;
+        ready.map_err(SandboxError::io("watching the helper"))?.retain_ready();
+        Ok(self.conclude())
     }
 
     fn signal(&self, signal: i32) -> Result<()> {
@@ -164,8 +182,10 @@ impl Drop for Payload {
         let patience = rustix::event::Timespec { tv_sec: 5, tv_nsec: 0 };
         if !matches!(rustix::event::poll(&mut wait, Some(&patience)), Ok(1..)) {
             // A helper that does not answer is itself ended; its namespace goes with it.
-            let _ = sys::signal(&self.pidfd, libc::SIGKILL);
+            if let Some(pidfd) = self.state.get_mut().ok().and_then(|state| state.pidfd.as_ref()) {
+                let _ = sys::signal(pidfd, libc::SIGKILL);
+            }
         }
-        self.conclude(None);
+        self.conclude();
     }
 }

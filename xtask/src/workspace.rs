@@ -57,6 +57,14 @@ impl Workspace {
         Ok(self.release_path())
     }
 
+    /// An optimised build of xtask itself, for measuring.
+    pub(crate) fn quick_binary(&self) -> Result<PathBuf> {
+        let build = ["build", "--profile", "quick", "--package", "xtask"];
+        let status = self.cargo().args(build).status().context("run cargo build")?;
+        ensure!(status.success(), "cargo {}: {status}", build.join(" "));
+        Ok(self.target.join("quick").join(format!("xtask{}", env::consts::EXE_SUFFIX)))
+    }
+
     pub(crate) fn release_path(&self) -> PathBuf {
         self.target.join("release").join(format!("sandbox{}", env::consts::EXE_SUFFIX))
     }

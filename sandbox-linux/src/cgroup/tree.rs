@@ -77,6 +77,27 @@ impl Hierarchy {
         self.controllers.iter().any(|name| name == controller)
     }
 
+    /// Whether a group with this controller can be made here, as far as rights tell.
+    pub(super) fn usable(&self, controller: &str) -> bool {
+        use rustix::fs::{Access, access};
+        let writable = |name: &str| access(self.path.join(name), Access::WRITE_OK).is_ok();
+        let delegated = || {
+            let list = fs::read_to_string(self.path.join("cgroup.subtree_control"));
+            list.is_ok_and(|list| list.split_whitespace().any(|name| name == controller))
+        };
+        match self.version {
+            Version::One => writable("."),
+            // A group that has processes of its own hands nothing down, but for the root.
+            Version::Two => writable(".") && (delegated() || self.may_delegate()),
+        }
+    }
+
+    fn may_delegate(&self) -> bool {
+        let own = fs::read_to_string(self.path.join("cgroup.procs"));
+        let root = !self.path.join("cgroup.type").exists();
+        root || own.is_ok_and(|own| own.is_empty())
+    }
+
     /// Version 2 hands a controller down only when asked.
     pub(super) fn delegate(&self, controller: &str) -> io::Result<()> {
         let file = self.path.join("cgroup.subtree_control");

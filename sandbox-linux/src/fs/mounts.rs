@@ -3,8 +3,8 @@
 //! The new root is an empty tmpfs (or, where the policy grants `/`, a read-only clone of the host's
 //! root). Each place is a clone of the host's tree with its flags set *before* it is attached, so
 //! there is no moment at which more is possible. What is private or hidden comes from a second
-//! tmpfs, the scratch, whose size is the disk limit; it is attached where `/proc` will be, lends
-//! its folders and is detached again.
+//! tmpfs, the scratch, whose size is the disk limit: it lends its folders and goes away with the
+//! old root.
 //!
 //! Sources and targets are opened without following any link, so a name that an earlier payload has
 //! turned into a link stops the launch. A place inside a writable one is protected from being moved
@@ -28,6 +28,8 @@ mod verbs;
 pub(crate) struct Options<'a> {
     /// The payload's user and group on the host, where it is not the caller.
     pub(crate) owner: Option<(u32, u32)>,
+    /// Whether the payload is the host's root, if without capabilities.
+    pub(crate) root: bool,
     /// Descriptors of user namespaces for idmapped mounts, by place.
     pub(crate) idmaps: &'a BTreeMap<PathBuf, i32>,
 }
@@ -35,15 +37,14 @@ pub(crate) struct Options<'a> {
 /// Compiles the whole root and the change into it.
 pub(crate) fn compile(program: &mut Program, plan: &Plan, options: &Options<'_>) {
     let mut build = Build::start(program, plan, options);
-    let proc = build.processes();
     for place in plan.places.iter().filter(|place| place.path != Path::new("/")) {
         build.place(place);
     }
     for (link, target) in &plan.links {
         build.link(link, target);
     }
-    build.devices();
-    build.enter(proc);
+    build.system();
+    build.enter();
 }
 
 /// The root under construction.
@@ -53,6 +54,8 @@ struct Build<'a> {
     options: &'a Options<'a>,
     root: Slot,
     scratch: Slot,
+    /// A closed file and a closed folder, on a read-only mount.
+    covers: Slot,
     /// Folders that exist in the new root because we made them.
     made: BTreeSet<PathBuf>,
     /// Where the content of a private or hidden place lies in the scratch.
@@ -70,22 +73,12 @@ impl<'a> Build<'a> {
         let arguments = [0.into(), slash.into(), 0.into(), private.into(), 0.into()];
         program.setup("take the mounts out of the host's view", libc::SYS_mount, &arguments);
         let host_root = plan.places.first().is_some_and(|place| place.path == Path::new("/"));
-        let root = if host_root {
-            let place = program.open_place(From::Host, Path::new("/"));
-            let rights = plan.places.first().map_or(Rights::empty(), |place| place.rights);
-            program.clone_tree(place, "the host's root", flags_of(rights))
-        } else {
-            let options = [("mode", "0755"), ("size", "16m"), ("nr_inodes", "65536")];
-            program.filesystem("tmpfs", "the new root", &options, NODEV)
-        };
-        program.attach_over_root(root);
+        let root = root(program, plan, host_root);
         let scratch = scratch(program, plan.limits.disk);
+        let covers = covers(program, scratch);
+        program.attach_over(root, "/", "the new root");
         let (made, lent, pinned) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
-        let mut build =
-            Self { program, plan, options, root, scratch, made, lent, pinned, host_root };
-        build.folder(Path::new("/proc"));
-        build.attach(scratch, Path::new("/proc"));
-        build
+        Self { program, plan, options, root, scratch, covers, made, lent, pinned, host_root }
     }
 
     /// Attaches a tree at a path of the new root.
@@ -116,7 +109,9 @@ impl<'a> Build<'a> {
                 let mode = if self.plan.places.iter().any(inner) { 0o111 } else { 0 };
                 self.lend(&place.path, mode, false, NODEV | NOEXEC | RDONLY)
             }
-            Content::Hidden => self.closed_file(),
+            Content::Hidden => {
+                self.program.clone_own(From::Inside(self.covers), Path::new("file"), 0)
+            }
         };
         self.attach_last(tree, &place.path);
         self.pinned.insert(place.path.clone());
@@ -211,17 +206,9 @@ impl<'a> Build<'a> {
         }
         let arguments = [scratch.into(), text.into(), mode.into()];
         self.program.setup(format!("set mode {mode:o}"), libc::SYS_fchmodat, &arguments);
-        let source = self.program.open_place(From::Inside(scratch), &name);
+        let tree = self.program.clone_own(From::Inside(scratch), &name, flags);
         self.lent.insert(path.to_path_buf(), name);
-        self.program.clone_tree(source, &format!("an empty folder for {}", quoted(path)), flags)
-    }
-
-    /// Clones a file of the scratch that nobody may open.
-    fn closed_file(&mut self) -> Slot {
-        let name = Path::new("closed");
-        self.program.make_file(self.scratch, name, 0);
-        let source = self.program.open_place(From::Inside(self.scratch), name);
-        self.program.clone_tree(source, "a closed file", NODEV | NOEXEC | RDONLY)
+        tree
     }
 
     fn link(&mut self, link: &Path, target: &Path) {
@@ -231,15 +218,11 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// Detaches the scratch, puts `/proc` in its place and makes the new root the only one.
-    fn enter(&mut self, proc: Slot) {
+    /// Makes the new root the only one.
+    fn enter(&mut self) {
         let (dot, slash) = (self.program.text("."), self.program.text("/"));
         let detach = libc::MNT_DETACH;
         let program = &mut *self.program;
-        program.setup("go to the scratch", libc::SYS_fchdir, &[self.scratch.into()]);
-        program.setup("detach the scratch", libc::SYS_umount2, &[dot.into(), detach.into()]);
-        let place = program.open_place(From::Inside(self.root), Path::new("/proc"));
-        program.attach(proc, place, "/proc");
         program.setup("go to the new root", libc::SYS_fchdir, &[self.root.into()]);
         program.setup("make it the root", libc::SYS_pivot_root, &[dot.into(), dot.into()]);
         program.setup("detach the old root", libc::SYS_umount2, &[dot.into(), detach.into()]);
@@ -251,13 +234,39 @@ impl<'a> Build<'a> {
     }
 }
 
-/// The tmpfs that private places come from; all of them share the disk limit.
+/// What the sandbox's root is: nothing, or a clone of the host's.
+fn root(program: &mut Program, plan: &Plan, host: bool) -> Slot {
+    if host {
+        let place = program.open_place(From::Host, Path::new("/"));
+        let rights = plan.places.first().map_or(Rights::empty(), |place| place.rights);
+        program.clone_tree(place, "the host's root", flags_of(rights))
+    } else {
+        let options = [("mode", "0755"), ("size", "16m"), ("nr_inodes", "65536")];
+        program.filesystem("tmpfs", "the new root", &options, NODEV)
+    }
+}
+
+/// What covers is read-only once and for all: clones of a read-only mount are.
+fn covers(program: &mut Program, scratch: Slot) -> Slot {
+    let folder = Path::new("covers");
+    program.make_folder(scratch, folder, 0o700);
+    program.make_file(scratch, &folder.join("file"), 0);
+    program.make_folder(scratch, &folder.join("folder"), 0);
+    let covers = program.clone_own(From::Inside(scratch), folder, NODEV | NOEXEC | RDONLY);
+    program.attach_by_name(covers, scratch, folder);
+    covers
+}
+
+/// The tmpfs that private places come from; all of them share the disk limit. It lies over the
+/// host's `/proc`, which nothing needs any more, so that detaching the old root takes it along.
 fn scratch(program: &mut Program, disk: Option<ByteSize>) -> Slot {
     let size = disk.map_or("50%".into(), |disk| disk.bytes().to_string());
     // An inode costs the kernel about a kilobyte, so their number is part of the limit.
     let inodes = disk.map_or(1 << 20, |disk| (disk.bytes() >> 12).clamp(256, 1 << 20)).to_string();
     let options = [("mode", "0755"), ("size", &*size), ("nr_inodes", &*inodes)];
-    program.filesystem("tmpfs", "private places", &options, NODEV)
+    let scratch = program.filesystem("tmpfs", "private places", &options, NODEV);
+    program.attach_over(scratch, "/proc", "the scratch");
+    scratch
 }
 
 /// The mount flags that rights come to.

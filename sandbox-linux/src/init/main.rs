@@ -73,7 +73,7 @@ extern "C" fn start() -> ! {
     if let Err(failure) = ready {
         fail(failure);
     }
-    let payload = fork(program);
+    let payload = start_payload(program);
     for descriptor in [0, 1, 2, fd::STATUS, fd::RULESET] {
         close(descriptor);
     }
@@ -84,22 +84,30 @@ extern "C" fn start() -> ! {
     supervise::until_the_end(program, payload)
 }
 
-/// Starts the payload's process, which does not return.
-fn fork(program: &Header) -> i32 {
-    const SIGCHLD: u64 = 17;
-    // SAFETY: a plain fork of a process with one thread.
-    let child = unsafe { syscall(nr::CLONE, [SIGCHLD, 0, 0, 0, 0, 0]) };
+/// Starts the payload's process. It borrows this process's memory until its exec, so that nothing
+/// is copied for it; this process sleeps meanwhile.
+fn start_payload(program: &'static Header) -> i32 {
+    #[repr(align(16))]
+    struct Stack([u8; 16 << 10]);
+    let mut stack = Stack([0; 16 << 10]);
+    let end = stack.0.as_mut_ptr_range().end;
+    // SAFETY: the payload's process only runs its list, whose results have room of their own.
+    let child = unsafe { raw::borrow(end, payload_main, &raw const *program as u64) };
     if child < 0 {
         fail(Failure { list: 3, step: 1, errno: -child as i32 });
     }
-    if child == 0 {
-        // SAFETY: the host made the list for this process.
-        match unsafe { interpret::run(1, &program.payload) } {
-            Err(failure) => fail(failure),
-            Ok(()) => exit(125),
-        }
-    }
     child as i32
+}
+
+/// The payload's process, up to its exec.
+extern "C" fn payload_main(program: u64) -> ! {
+    // SAFETY: the address of the mapped program.
+    let program = unsafe { &*(program as *const Header) };
+    // SAFETY: the host made the list for this process.
+    match unsafe { interpret::run(1, &program.payload) } {
+        Err(failure) => fail(failure),
+        Ok(()) => exit(125),
+    }
 }
 
 /// Tells the host what failed, and ends.

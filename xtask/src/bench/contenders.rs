@@ -36,6 +36,11 @@ pub(super) struct Row {
 pub(super) const ROWS: &[Row] = &[
     Row { label: "plain spawn", contender: "plain", heap: Heap::Small },
     Row { label: "plain spawn, big heap", contender: "plain", heap: Heap::Big },
+    Row { label: "landlock", contender: "landlock", heap: Heap::Small },
+    Row { label: "landlock, big heap", contender: "landlock", heap: Heap::Big },
+    Row { label: "namespaces", contender: "namespaces", heap: Heap::Small },
+    Row { label: "namespaces, big heap", contender: "namespaces", heap: Heap::Big },
+    Row { label: "namespaces, host network", contender: "namespaces-net", heap: Heap::Small },
     Row { label: "bwrap, no network", contender: "bwrap", heap: Heap::Small },
     Row { label: "bwrap, host network", contender: "bwrap-net", heap: Heap::Small },
     Row { label: "sandbox run", contender: "sandbox", heap: Heap::Small },
@@ -52,6 +57,7 @@ pub(super) fn open(name: &str, sandbox: &Path) -> Result<Box<dyn Contender>> {
             Program::new(find("bwrap")?).args(BWRAP).args(&["/proc", "--share-net"]).arg(&quiet)
         }
         "sandbox" => Program::new(sandbox.into()).args(&["run", "--"]).arg(&quiet),
+        "landlock" | "namespaces" | "namespaces-net" => return super::library::open(name, &quiet),
         _ => bail!("there is no contender {name}"),
     };
     Ok(Box::new(program))

@@ -1,23 +1,20 @@
 //! `/proc`, `/dev`, `/sys`: what every program needs, and as little of the machine as possible.
 //!
-//! `/proc` is mounted at `/sys` first, because the scratch, whose files cover parts of it, sits at
-//! `/proc` until the end. It is read-only: nothing that a payload may change of itself there is
-//! worth what else could be changed.
+//! `/proc` is read-only: nothing that a payload may change of itself there is worth what else could
+//! be changed. Parts of it that are not about processes are covered.
 
-use std::path::Path;
-
-use sandbox_core::path::quoted;
+use std::path::{Path, PathBuf};
 
 use super::Build;
 use super::verbs::{From, NODEV, NOEXEC, NOSUID, RDONLY};
 use crate::program::{Phase, Slot};
 
-/// Files of `/proc` that tell of the kernel rather than of processes.
-const FILES: &[&str] = &[
-    "kallsyms",
+/// Files of `/proc` that tell everybody of the kernel rather than of processes.
+const FILES: &[&str] = &["kallsyms", "keys", "key-users"];
+
+/// Files that only the host's root can open; covered for a payload that keeps that user.
+const ROOT_FILES: &[&str] = &[
     "kcore",
-    "keys",
-    "key-users",
     "kmsg",
     "latency_stats",
     "sched_debug",
@@ -43,35 +40,39 @@ const LINKS: &[(&str, &str)] = &[
 ];
 
 impl Build<'_> {
-    /// Mounts `/proc` at `/sys` and covers what is not about processes.
-    pub(super) fn processes(&mut self) -> Slot {
-        let sys = Path::new("/sys");
-        self.folder(sys);
+    /// Everything that no policy names, because every program needs it.
+    pub(super) fn system(&mut self) {
+        self.folder(Path::new("/sys"));
         if self.host_root {
             self.hide_services();
         }
+        self.processes();
+        self.devices();
+    }
+
+    fn processes(&mut self) {
+        self.folder(Path::new("/proc"));
         let proc = self.program.filesystem("proc", "processes", &[], NODEV | NOEXEC | RDONLY);
-        self.attach(proc, sys);
-        self.program.make_file(self.scratch, Path::new("closed"), 0);
-        self.program.make_folder(self.scratch, Path::new("closed-folder"), 0);
-        for (names, cover) in [(FILES, "closed"), (FOLDERS, "closed-folder")] {
+        self.attach(proc, Path::new("/proc"));
+        let root_files = if self.options.root { ROOT_FILES } else { &[] };
+        for (names, cover) in [(FILES, "file"), (root_files, "file"), (FOLDERS, "folder")] {
             for name in names {
                 self.cover(proc, name, cover);
             }
         }
-        proc
     }
 
     /// Covers a name of `/proc`, if this kernel has it.
     fn cover(&mut self, proc: Slot, name: &str, cover: &str) {
-        let scratch = self.scratch;
-        let title = format!("/proc/{name}");
+        let covers = self.covers;
+        let name = PathBuf::from(name);
+        let path = self.program.path(&name);
         self.program.optional(Phase::Setup, &[libc::ENOENT], |program| {
-            let place = program.open_place(From::Inside(proc), Path::new(name));
-            let source = program.open_place(From::Inside(scratch), Path::new(cover));
-            let tree = program.clone_tree(source, "a cover", NODEV | NOEXEC | RDONLY);
-            program.attach(tree, place, &title);
-            program.setup("close the tree", libc::SYS_close, &[tree.into()]);
+            let text = format!("look for /proc/{}", name.display());
+            let arguments = [proc.into(), path.into(), 0.into(), 0.into()];
+            program.setup(text, libc::SYS_faccessat, &arguments);
+            let tree = program.clone_own(From::Inside(covers), Path::new(cover), 0);
+            program.attach_own(tree, proc, &name);
         });
     }
 
@@ -88,11 +89,11 @@ impl Build<'_> {
     }
 
     /// `/dev`: the few devices that programs need, terminals of the sandbox's own, shared memory.
-    pub(super) fn devices(&mut self) {
-        let dev = Path::new("/dev");
-        self.folder(dev);
-        let tree = self.lend(dev, 0o755, false, NOEXEC | RDONLY);
-        let lent = self.lent.get(dev).cloned().unwrap_or_default();
+    fn devices(&mut self) {
+        let path = Path::new("/dev");
+        self.folder(path);
+        let dev = self.lend(path, 0o755, false, NOEXEC | RDONLY);
+        let lent = self.lent.get(path).cloned().unwrap_or_default();
         for name in DEVICES {
             self.program.make_file(self.scratch, &lent.join(name), 0o444);
         }
@@ -102,18 +103,17 @@ impl Build<'_> {
         for (name, target) in LINKS {
             self.program.make_link(self.scratch, &lent.join(name), Path::new(target));
         }
-        self.attach_last(tree, dev);
-        for path in DEVICES.iter().map(|name| dev.join(name)) {
-            let source = self.program.open_place(From::Host, &path);
+        self.attach(dev, path);
+        for name in DEVICES.iter().map(Path::new) {
             // A read-only mount still lets a device be written to; its mode and owner stay.
-            let node = self.program.clone_tree(source, &quoted(&path), RDONLY | NOEXEC);
-            self.attach_last(node, &path);
+            let node = self.program.clone_own(From::Host, &path.join(name), RDONLY | NOEXEC);
+            self.program.attach_own(node, dev, name);
         }
         let options = [("mode", "0600"), ("ptmxmode", "0666")];
         let flags = NOSUID | NOEXEC;
         let terminals = self.program.filesystem("devpts", "terminals", &options, flags);
-        self.attach_last(terminals, Path::new("/dev/pts"));
+        self.program.attach_own(terminals, dev, Path::new("pts"));
         let memory = self.lend(Path::new("/dev/shm"), 0o1777, true, NODEV);
-        self.attach_last(memory, Path::new("/dev/shm"));
+        self.program.attach_own(memory, dev, Path::new("shm"));
     }
 }

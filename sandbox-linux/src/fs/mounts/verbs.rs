@@ -71,6 +71,42 @@ impl Program {
         tree
     }
 
+    /// Clones a tree by its name below a folder that no payload has ever written to.
+    pub(super) fn clone_own(&mut self, at: From, name: &Path, flags: u64) -> Slot {
+        let tree = self.slot();
+        let at: Argument = match at {
+            From::Host => libc::AT_FDCWD.into(),
+            From::Inside(root) => root.into(),
+        };
+        let text = quoted(name);
+        let path = self.path(name);
+        let clone = OPEN_TREE_CLONE | AT_RECURSIVE | libc::O_CLOEXEC | libc::AT_SYMLINK_NOFOLLOW;
+        let arguments = [at, path.into(), clone.into()];
+        self.call(Phase::Setup, format!("clone {text}"), libc::SYS_open_tree, &arguments)
+            .store(tree);
+        if flags != 0 {
+            let flags = flags | NOSUID;
+            self.set_flags(format!("make it {}", words(flags)), tree, flags, AT_RECURSIVE);
+        }
+        tree
+    }
+
+    /// Attaches a tree by a name below a folder that no payload has ever written to.
+    pub(super) fn attach_by_name(&mut self, tree: Slot, at: Slot, name: &Path) {
+        let empty = self.text("");
+        let text = format!("attach {}", quoted(name));
+        let name = self.path(name);
+        let flags = MOVE_MOUNT_F_EMPTY_PATH;
+        let arguments = [tree.into(), empty.into(), at.into(), name.into(), flags.into()];
+        self.setup(text, libc::SYS_move_mount, &arguments);
+    }
+
+    /// As [`Self::attach_by_name`], for a tree that nothing else needs.
+    pub(super) fn attach_own(&mut self, tree: Slot, at: Slot, name: &Path) {
+        self.attach_by_name(tree, at, name);
+        self.setup("close the tree", libc::SYS_close, &[tree.into()]);
+    }
+
     /// Sets mount flags.
     pub(super) fn set_flags(&mut self, name: String, tree: Slot, flags: u64, recursive: i32) {
         self.mount_setattr(name, tree, [flags, 0, 0, 0], recursive);
@@ -100,13 +136,13 @@ impl Program {
         self.setup("close the place", libc::SYS_close, &[place.into()]);
     }
 
-    /// Attaches a tree over the host's root.
-    pub(super) fn attach_over_root(&mut self, tree: Slot) {
-        let (empty, slash) = (self.text(""), self.text("/"));
+    /// Attaches a tree over a path of the host.
+    pub(super) fn attach_over(&mut self, tree: Slot, path: &str, name: &str) {
+        let (empty, path) = (self.text(""), self.text(path));
         let at = libc::AT_FDCWD.into();
         let arguments =
-            [tree.into(), empty.into(), at, slash.into(), MOVE_MOUNT_F_EMPTY_PATH.into()];
-        self.setup("attach the new root", libc::SYS_move_mount, &arguments);
+            [tree.into(), empty.into(), at, path.into(), MOVE_MOUNT_F_EMPTY_PATH.into()];
+        self.setup(format!("attach {name}"), libc::SYS_move_mount, &arguments);
     }
 
     /// Mounts a new file system, not attached yet.

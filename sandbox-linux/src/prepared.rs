@@ -1,0 +1,56 @@
+//! A command, compiled once, to be launched many times.
+
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use sandbox_core::plan::Plan;
+use sandbox_core::{Exit, Result};
+
+use crate::TierChoice;
+use crate::cgroup::Cgroup;
+use crate::facts::Facts;
+use crate::jail::{Jail, Tier};
+use crate::launch::launch;
+use crate::report::Groups;
+
+/// A plan, compiled: what is left for each launch is the launch.
+///
+/// Its commands read end of file and their output is dropped; for streams, use the
+/// [backend](crate::backend). On the Landlock tier all launches share one private folder.
+#[derive(Debug)]
+pub struct Prepared {
+    plan: Plan,
+    jail: Jail,
+    facts: Facts,
+}
+
+impl Prepared {
+    /// Compiles a plan.
+    ///
+    /// # Errors
+    /// What no launch could carry out.
+    pub fn new(plan: Plan, choice: TierChoice) -> Result<Self> {
+        let facts = Facts::ask();
+        let tier = match choice {
+            TierChoice::Landlock => Tier::Landlock,
+            TierChoice::Auto | TierChoice::Namespaces => Tier::Namespaces,
+        };
+        let (held, cpus) = Cgroup::would_hold();
+        let jail = Jail::compile(&plan, tier, &facts, Groups { held, cpus })?;
+        Ok(Self { plan, jail, facts })
+    }
+
+    /// Launches the command and waits for the end of everything it started. Blocks the thread.
+    ///
+    /// # Errors
+    /// The step of the launch that failed.
+    pub fn status(&self) -> Result<Exit> {
+        let cgroup = Cgroup::create(&self.plan.limits);
+        let started = launch(&self.jail, &self.facts, &cgroup)?;
+        drop((started.stdin, started.stdout, started.stderr));
+        let control = started.control;
+        let mut wait = [PollFd::new(&control, PollFlags::IN)];
+        while poll(&mut wait, None).is_err() {}
+        Ok(crate::process::conclude(control.as_fd(), started.pidfd, cgroup).exit)
+    }
+}
