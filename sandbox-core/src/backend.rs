@@ -7,8 +7,16 @@ use crate::confine::{Confinement, Explanation};
 use crate::error::{Result, SandboxError};
 use crate::exec::{ExecRequest, ExecResult};
 use crate::plan::{Host, Plan};
+use crate::policy::limits::ResourceLimits;
 use crate::policy::{EnforcementLevel, Policy};
 use crate::run::{Running, Sink};
+
+/// What is enforced here, whatever the confinement can do.
+const OWN: [(Feature, &str); 3] = [
+    (Feature::WallTime, "the launcher's clock"),
+    (Feature::Idle, "the launcher's clock"),
+    (Feature::Output, "the launcher's pumps"),
+];
 
 /// Runs commands under a policy, on this machine, with the means of `C`.
 #[derive(Debug)]
@@ -19,6 +27,14 @@ pub struct LocalBackend<C: ?Sized> {
 impl<C: ?Sized> Clone for LocalBackend<C> {
     fn clone(&self) -> Self {
         Self { confinement: Arc::clone(&self.confinement) }
+    }
+}
+
+impl<C: Confinement> LocalBackend<C> {
+    /// The same backend without its type, to be kept beside others.
+    #[must_use]
+    pub fn erased(self) -> LocalBackend<dyn Confinement> {
+        LocalBackend { confinement: self.confinement }
     }
 }
 
@@ -37,7 +53,11 @@ impl<C: Confinement + ?Sized> LocalBackend<C> {
     /// What this machine can enforce.
     #[must_use]
     pub fn capabilities(&self) -> SandboxCapabilities {
-        self.confinement.capabilities()
+        let mut capabilities = self.confinement.capabilities();
+        for (feature, by) in OWN {
+            capabilities.features.entry(feature).or_insert_with(|| Enforcement::full(by));
+        }
+        capabilities
     }
 
     /// The plan for a request, and the report of what would be enforced.
@@ -65,19 +85,7 @@ impl<C: Confinement + ?Sized> LocalBackend<C> {
     /// # Errors
     /// As [`Confinement::assess`].
     pub fn report(&self, plan: &Plan) -> Result<Report> {
-        let mut report = self.confinement.assess(plan)?;
-        let limits = &plan.limits;
-        let clock = "clock of the launcher";
-        for (feature, asked) in [
-            (Feature::WallTime, limits.wall_time.is_some()),
-            (Feature::Idle, limits.idle.is_some()),
-            (Feature::Output, limits.output.is_some()),
-        ] {
-            if asked {
-                report.enforced.entry(feature).or_insert_with(|| Enforcement::full(clock));
-            }
-        }
-        Ok(report)
+        Ok(with_own(self.confinement.assess(plan)?, &plan.limits))
     }
 
     /// The kernel state that a request compiles to.
@@ -94,8 +102,9 @@ impl<C: Confinement + ?Sized> LocalBackend<C> {
     /// As [`LocalBackend::plan`], and [`SandboxError::Launch`] with the step that failed.
     pub fn spawn(&self, policy: &Policy, request: &ExecRequest) -> Result<Running> {
         let (plan, report) = self.plan(policy, request)?;
-        let launched = self.confinement.launch(&plan)?;
-        Ok(Running::new(launched, plan.limits, report))
+        let mut launched = self.confinement.launch(&plan)?;
+        let seen = launched.report.take().map(|seen| with_own(seen, &plan.limits));
+        Ok(Running::new(launched, plan.limits, seen.unwrap_or(report)))
     }
 
     /// Runs a command to its end and keeps its output, up to the policy's limit.
@@ -105,4 +114,19 @@ impl<C: Confinement + ?Sized> LocalBackend<C> {
     pub async fn run(&self, policy: &Policy, request: &ExecRequest) -> Result<ExecResult> {
         self.spawn(policy, request)?.finish(Sink::Capture, Sink::Capture).await
     }
+}
+
+/// Adds what is enforced on this side of the confinement.
+fn with_own(mut report: Report, limits: &ResourceLimits) -> Report {
+    for (feature, by) in OWN {
+        let asked = match feature {
+            Feature::WallTime => limits.wall_time.is_some(),
+            Feature::Idle => limits.idle.is_some(),
+            _ => limits.output.is_some(),
+        };
+        if asked {
+            report.enforced.entry(feature).or_insert_with(|| Enforcement::full(by));
+        }
+    }
+    report
 }

@@ -56,6 +56,9 @@ pub struct Launched {
     pub stdout: Output,
     /// Its standard error; a terminal has none apart.
     pub stderr: Option<Output>,
+    /// What is enforced, where that is not what [`Confinement::assess`] foresaw: a backend may fall
+    /// to lesser means where the policy leaves that open.
+    pub report: Option<Report>,
 }
 
 /// A confined process with everything it started.

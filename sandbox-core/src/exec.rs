@@ -26,6 +26,7 @@ pub struct ExecRequest {
     program: OsString,
     args: Vec<OsString>,
     cwd: Option<PathBuf>,
+    preferred_cwd: Option<PathBuf>,
     env: BTreeMap<OsString, OsString>,
     terminal: Option<TerminalSize>,
     stdin: bool,
@@ -47,6 +48,7 @@ impl ExecRequest {
             program: program.into(),
             args: Vec::new(),
             cwd: None,
+            preferred_cwd: None,
             env: BTreeMap::new(),
             terminal: None,
             stdin: false,
@@ -72,6 +74,14 @@ impl ExecRequest {
     #[must_use]
     pub fn cwd(mut self, cwd: impl Into<PathBuf>) -> Self {
         self.cwd = Some(cwd.into());
+        self
+    }
+
+    /// Sets the working directory for the case that the sandbox can see it; otherwise the default
+    /// of [`ExecRequest::cwd`] holds, and no error says so.
+    #[must_use]
+    pub fn prefer_cwd(mut self, cwd: impl Into<PathBuf>) -> Self {
+        self.preferred_cwd = Some(cwd.into());
         self
     }
 
@@ -113,6 +123,12 @@ impl ExecRequest {
     #[must_use]
     pub fn working_directory(&self) -> Option<&Path> {
         self.cwd.as_deref()
+    }
+
+    /// The working directory to use if the sandbox can see it.
+    #[must_use]
+    pub fn preferred_directory(&self) -> Option<&Path> {
+        self.preferred_cwd.as_deref()
     }
 
     /// The variables of this command alone.

@@ -38,7 +38,7 @@ pub mod resolve;
 pub mod run;
 pub mod size;
 
-#[cfg(feature = "conformance")]
+#[cfg(all(feature = "conformance", unix))]
 pub mod conformance;
 
 pub use backend::LocalBackend;

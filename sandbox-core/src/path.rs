@@ -31,7 +31,7 @@ pub enum PathError {
     #[error("the path is empty: write an absolute path such as \"/srv/data\"")]
     Empty,
     /// The path does not start at the root.
-    #[error("{path:?} is relative: write an absolute path, here \"/…/{}\"", .path.display())]
+    #[error("{path:?} is relative: write an absolute path, as in {:?}", Path::new("/…").join(.path))]
     Relative {
         /// The path as it was written.
         path: PathBuf,
@@ -90,11 +90,15 @@ impl SandboxPath {
     /// typed on a command line, where the shell's current directory is what they mean.
     ///
     /// # Errors
-    /// [`PathError::Empty`] and [`PathError::Nul`]; [`PathError::Relative`] if `base` is relative.
+    /// [`PathError::Empty`], [`PathError::Tilde`] and [`PathError::Nul`]; [`PathError::Relative`] if
+    /// `base` is relative.
     pub fn from_user(path: impl AsRef<Path>, base: &Path) -> Result<Self, PathError> {
         let path = path.as_ref();
         if path.as_os_str().is_empty() {
             return Err(PathError::Empty);
+        }
+        if path.as_os_str().as_encoded_bytes().starts_with(b"~") {
+            return Err(PathError::Tilde { path: path.to_path_buf() });
         }
         let joined = base.join(path);
         if !joined.is_absolute() {
@@ -165,8 +169,8 @@ impl fmt::Display for SandboxPath {
 }
 
 /// Shows a name plainly, or as a quoted and escaped text when it holds anything that a terminal
-/// would act upon: control characters, escape sequences, bidirectional marks, bytes that are not
-/// UTF-8.
+/// would act upon or not show: control characters, escape sequences, bidirectional and invisible
+/// marks, bytes that are not UTF-8. Blanks, quotes and backslashes are quoted, too.
 ///
 /// # Security
 /// Every message that repeats a payload's name goes through this.
@@ -174,28 +178,13 @@ pub fn quoted(name: impl AsRef<OsStr>) -> String {
     let name = name.as_ref();
     match name.to_str() {
         Some(text) if !text.is_empty() && text.chars().all(plain) => text.to_owned(),
-        Some(text) => {
-            let escaped: String = text.chars().flat_map(escape).collect();
-            format!("\"{escaped}\"")
-        }
-        None => format!("{name:?}"),
+        _ => format!("{name:?}"),
     }
 }
 
+/// Whether a character shows as itself: the standard library escapes all others.
 fn plain(c: char) -> bool {
-    !c.is_control() && !c.is_whitespace() && !bidirectional(c) && c != '"' && c != '\''
-}
-
-fn bidirectional(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
-fn escape(c: char) -> Vec<char> {
-    match c {
-        '"' | '\\' => vec!['\\', c],
-        c if c.is_control() || bidirectional(c) => c.escape_unicode().collect(),
-        c => vec![c],
-    }
+    c != ' ' && c.escape_debug().len() == 1
 }
 
 impl Serialize for SandboxPath {

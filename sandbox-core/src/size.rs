@@ -35,7 +35,9 @@ pub enum AmountError {
         text: String,
     },
     /// Not a length of time.
-    #[error("{text:?} is no length of time: write numbers with ms, s, m, h or d, such as \"1m30s\"")]
+    #[error(
+        "{text:?} is no length of time: write numbers with ms, s, m, h or d, such as \"1m30s\""
+    )]
     Span {
         /// The text as it was written.
         text: String,
@@ -55,10 +57,10 @@ impl ByteSize {
         Self(bytes)
     }
 
-    /// A size from mebibytes.
+    /// A size from mebibytes; at most what 64 bits can hold.
     #[must_use]
     pub const fn from_mib(mib: u64) -> Self {
-        Self(mib << 20)
+        Self(mib.saturating_mul(1 << 20))
     }
 
     /// The size in bytes.
@@ -77,8 +79,11 @@ impl Span {
 }
 
 impl From<Duration> for Span {
+    /// Whole milliseconds, rounded up: what is written can be read back, and a short time is never
+    /// none.
     fn from(duration: Duration) -> Self {
-        Self(duration)
+        let millis = duration.as_nanos().div_ceil(1_000_000);
+        Self(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
     }
 }
 
@@ -90,16 +95,17 @@ impl FromStr for ByteSize {
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let number: u64 = match &text[..digits] {
             "" => return Err(wrong()),
-            number => number.parse().map_err(|_| AmountError::TooLarge { text: text.to_owned() })?,
+            number => {
+                number.parse().map_err(|_| AmountError::TooLarge { text: text.to_owned() })?
+            }
         };
         let unit = text[digits..].to_ascii_lowercase();
-        let unit = unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b')).unwrap_or(&unit);
-        let shift = match unit {
-            "" => 0,
-            "k" => 10,
-            "m" => 20,
-            "g" => 30,
-            "t" => 40,
+        let shift = match unit.as_str() {
+            "" | "b" => 0,
+            "k" | "kb" | "kib" => 10,
+            "m" | "mb" | "mib" => 20,
+            "g" | "gb" | "gib" => 30,
+            "t" | "tb" | "tib" => 40,
             _ => return Err(wrong()),
         };
         let bytes = number.checked_mul(1 << shift);
@@ -120,7 +126,10 @@ impl FromStr for Span {
         }
         while !rest.is_empty() {
             let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-            let number: u64 = rest[..digits].parse().map_err(|_| wrong())?;
+            if digits == 0 {
+                return Err(wrong());
+            }
+            let number: u64 = rest[..digits].parse().map_err(|_| large())?;
             rest = &rest[digits..];
             let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
             let millis = match &rest[..unit] {
@@ -156,7 +165,9 @@ impl fmt::Display for Span {
         if millis == 0 {
             return f.write_str("0s");
         }
-        for (size, unit) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")] {
+        for (size, unit) in
+            [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")]
+        {
             if millis >= size {
                 write!(f, "{}{unit}", millis / size)?;
                 millis %= size;
@@ -193,5 +204,9 @@ macro_rules! as_text {
     };
 }
 
-as_text!(ByteSize, "^[0-9]+([KkMmGgTt]([Ii]?[Bb])?|[Bb])?$", "A number of bytes, such as \"512M\".");
+as_text!(
+    ByteSize,
+    "^[0-9]+([KkMmGgTt]([Ii]?[Bb])?|[Bb])?$",
+    "A number of bytes, such as \"512M\"."
+);
 as_text!(Span, "^([0-9]+(ms|s|m|h|d))+$", "A length of time, such as \"1m30s\".");

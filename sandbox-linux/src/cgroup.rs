@@ -116,6 +116,16 @@ impl Cgroup {
         (Held { memory: held("memory"), processes: held("pids") }, held("cpu"))
     }
 
+    /// Makes groups for every limit and removes them again, for people who ask what works.
+    pub(crate) fn try_all() -> (Held, bool) {
+        let mut limits = ResourceLimits::default();
+        limits.memory = Some(sandbox_core::ByteSize::from_mib(64));
+        limits.processes = Some(64);
+        limits.cpu_count = Some(1.0);
+        let made = Self::create(&limits);
+        (made.held, made.cpus)
+    }
+
     /// The group for a controller, made if it is not there yet.
     fn group(&mut self, hierarchies: &[Hierarchy], controller: &str) -> io::Result<usize> {
         let missing = || io::Error::new(io::ErrorKind::NotFound, "no such controller");

@@ -59,7 +59,7 @@ impl LinuxConfinement {
         }
     }
 
-    /// Which limits a group would hold; asked once, by making one.
+    /// Which limits a group would hold; asked once.
     fn groups(&self, plan: &Plan) -> Groups {
         let limits = &plan.limits;
         let asked = limits.memory.is_some() || limits.processes.is_some();
@@ -84,7 +84,8 @@ impl LinuxConfinement {
         }
         let jail = Jail::compile(plan, tier, &self.facts, made)?;
         let started = launch(&jail, &self.facts, &cgroup)?;
-        Ok(Run { jail, cgroup, started })
+        let report = report::for_plan(plan, tier, &self.facts, made);
+        Ok(Run { jail, cgroup, started, report })
     }
 
     /// Falls to the lower tier where the policy leaves that open and namespaces are refused.
@@ -106,6 +107,8 @@ struct Run {
     jail: Jail,
     cgroup: Cgroup,
     started: Started,
+    /// What is enforced, where that is not what was foreseen.
+    report: Report,
 }
 
 /// Whether a launch failed because this machine refuses namespaces.
@@ -156,7 +159,10 @@ impl Confinement for LinuxConfinement {
     }
 
     fn launch(&self, plan: &Plan) -> Result<Launched> {
-        let Run { jail, cgroup, started } = self.start_best(plan)?;
+        let Run { jail, cgroup, started, mut report } = self.start_best(plan)?;
+        if let (Tier::Namespaces, Some(why)) = (jail.tier, &jail.identity.kept) {
+            report::keep_root(&mut report, why);
+        }
         let Started { pid, pidfd, control, stdin, stdout, stderr } = started;
         let failed = || SandboxError::io("sharing the terminal");
         let screen = match jail.terminal {
@@ -166,6 +172,7 @@ impl Confinement for LinuxConfinement {
         let process = Payload::new(pid, pidfd, control, screen, cgroup, jail.folder)?;
         let stream = |end: OwnedFd| Stream::new(end).map_err(SandboxError::io("watching a pipe"));
         Ok(Launched {
+            report: Some(report),
             process: Arc::new(process),
             stdin: stdin.map(stream).transpose()?.map(|stream| Box::new(stream) as _),
             stdout: Box::new(stream(stdout)?),

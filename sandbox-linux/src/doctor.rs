@@ -85,7 +85,7 @@ fn remedy(error: &SandboxError) -> String {
 }
 
 fn groups() -> Vec<Check> {
-    let (held, cpus) = Cgroup::would_hold();
+    let (held, cpus) = Cgroup::try_all();
     let check = |name: &str, works: bool, instead: &str| {
         if works {
             return Check::works(name, "a group was made");
@@ -105,9 +105,9 @@ fn user(facts: &Facts) -> Check {
     if !facts.privileged {
         return Check::works("user", "an ordinary user, in a user namespace of its own");
     }
-    let tmp = std::path::Path::new("/");
+    let folder = std::path::Path::new("/var/tmp");
     let mapped = crate::sys::user_namespace("0 65534 1", "0 65534 1").and_then(|namespace| {
-        crate::sys::try_idmap(tmp, std::os::fd::AsRawFd::as_raw_fd(&namespace))
+        crate::sys::try_idmap(folder, std::os::fd::AsRawFd::as_raw_fd(&namespace))
     });
     match mapped {
         Ok(()) => Check::works("user", "root's payload runs as uid 65534, owners are mapped"),
@@ -115,8 +115,8 @@ fn user(facts: &Facts) -> Check {
             "user",
             Health::Partial,
             format!(
-                "the root file system cannot map owners ({error}): a payload that is granted \
-                     folders of it keeps uid 0, without capabilities"
+                "the file system of /var/tmp cannot map owners ({error}): a payload that is \
+                     granted folders of it keeps uid 0, without capabilities"
             ),
             "keep workspaces on ext4, xfs, btrfs or tmpfs",
         ),

@@ -32,11 +32,26 @@ impl Facts {
         let held = caps::read(None, caps::CapSet::Effective).unwrap_or_default();
         Self {
             landlock: crate::sys::landlock_abi(),
-            privileged: user == 0 && needed.iter().all(|capability| held.contains(capability)),
+            privileged: user == 0
+                && needed.iter().all(|capability| held.contains(capability))
+                && ["uid_map", "gid_map"].iter().all(|map| knows_nobody(map)),
             user,
             group: rustix::process::getegid().as_raw(),
         }
     }
+}
+
+/// Whether the user that owns nothing exists in this user namespace: in one of a single user, root
+/// can become nobody else.
+fn knows_nobody(map: &str) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/self/{map}")).unwrap_or_default();
+    let covers = |line: &str| {
+        let mut numbers = line.split_whitespace().map_while(|word| word.parse::<u64>().ok());
+        let (first, _, count) = (numbers.next()?, numbers.next()?, numbers.next()?);
+        let nobody = u64::from(crate::identity::NOBODY);
+        Some((first..first + count).contains(&nobody))
+    };
+    text.lines().any(|line| covers(line) == Some(true))
 }
 
 /// How many tasks a user has, where the kernel counts them together.

@@ -18,7 +18,7 @@ use crate::abi::fd;
 use crate::sys;
 
 /// The user and group that own nothing: `nobody` on every Linux.
-const NOBODY: u32 = 65534;
+pub(crate) const NOBODY: u32 = 65534;
 
 /// System folders whose files everybody may read; a mapping would open what they keep from others.
 const SYSTEM: &[&str] =

@@ -4,6 +4,7 @@
 //! and groups. Compiling asks the host questions and makes descriptors; it starts nothing. A jail
 //! can be launched any number of times, also at once.
 
+use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use sandbox_core::plan::Plan;
 use sandbox_core::policy::{EnforcementLevel, SyscallProfile};
-use sandbox_core::{Result, SandboxError, TerminalSize};
+use sandbox_core::{NetworkPolicy, Result, SandboxError, TerminalSize};
 
 use crate::facts::Facts;
 use crate::fs::{landlock, mounts};
@@ -62,48 +63,19 @@ impl Jail {
     /// What no launch could carry out, and what the kernel refuses to make.
     pub(crate) fn compile(plan: &Plan, tier: Tier, facts: &Facts, groups: Groups) -> Result<Self> {
         let mut program = Program::new();
-        let root = tier == Tier::Namespaces && facts.privileged;
-        let identity = Identity::decide(plan, root);
+        let identity = Identity::decide(plan, tier == Tier::Namespaces && facts.privileged);
         let plan = &crate::closed::without(plan, tier, &identity, facts);
-        let held = groups.held;
         let mut environment = plan.environment.clone();
-        let mut ruleset = None;
-        let mut folder = None;
-        match tier {
-            Tier::Off => {}
-            Tier::Landlock => {
-                let private = Arc::new(private_folder(&mut environment)?);
-                let rules = outside_rules(plan, private.path());
-                let handled = landlock::Handled::new(facts.landlock, plan.network.is_denied());
-                if facts.landlock > 0 {
-                    ruleset = Some(
-                        crate::launch::high(landlock::ruleset(&rules, handled)?)
-                            .map_err(SandboxError::io("keeping the ruleset"))?,
-                    );
-                }
-                folder = Some(private);
-            }
-            Tier::Namespaces => inside(&mut program, plan, &identity, facts),
-        }
-        supervise(&mut program, plan, tier, held);
-        let filter = filter(plan, tier)?;
-        let confined = tier != Tier::Off;
-        let rlimits = if confined { rlimits(plan, tier, facts, held) } else { Vec::new() };
-        let cpus = plan.limits.cpu_count.filter(|_| confined && !groups.cpus);
-        let payload = Payload {
-            candidates: &plan.candidates,
-            arguments: arguments(plan)?,
-            environment: environment_texts(environment)?,
-            cwd: &plan.cwd,
-            user: identity.user,
-            rlimits: &rlimits,
-            affinity: cpus.map(affinity),
-            landlock: confined && facts.landlock > 0,
-            terminal: plan.terminal.is_some(),
-            filter: filter.as_ref(),
-            confined,
+        let outside = match tier {
+            Tier::Landlock => Outside::make(plan, facts, &mut environment)?,
+            Tier::Off | Tier::Namespaces => Outside::default(),
         };
-        payload::compile(&mut program, &payload);
+        if tier == Tier::Namespaces {
+            inside(&mut program, plan, &identity, facts);
+        }
+        supervise(&mut program, plan, tier, groups.held);
+        let context = Context { tier, facts, groups, user: identity.user };
+        command(&mut program, plan, &context, environment)?;
         ns::give_up(&mut program, tier, identity.user);
         let image = program.finish();
         let file = sys::sealed_file(c"sandbox-program", &image.bytes, false)
@@ -114,14 +86,80 @@ impl Jail {
             program: file,
             names: image.names,
             namespaces: ns::flags(plan, tier, facts),
-            ruleset,
+            ruleset: outside.ruleset,
             identity,
             terminal: plan.terminal,
             stdin: plan.stdin,
-            folder,
+            folder: outside.folder,
             candidates: plan.candidates.clone(),
         })
     }
+}
+
+/// The caller's variables for a payload.
+type Variables = Vec<(OsString, OsString)>;
+
+/// What the Landlock tier makes on the host.
+#[derive(Default)]
+struct Outside {
+    ruleset: Option<OwnedFd>,
+    folder: Option<Arc<tempfile::TempDir>>,
+}
+
+impl Outside {
+    fn make(plan: &Plan, facts: &Facts, environment: &mut Variables) -> Result<Self> {
+        let folder = private_folder(environment)?;
+        let rules = outside_rules(plan, folder.path());
+        let handled = landlock::Handled::new(facts.landlock, !open_network(plan));
+        let mut ruleset = None;
+        if facts.landlock > 0 {
+            let made = crate::launch::high(landlock::ruleset(&rules, handled)?);
+            ruleset = Some(made.map_err(SandboxError::io("keeping the ruleset"))?);
+        }
+        Ok(Self { ruleset, folder: Some(Arc::new(folder)) })
+    }
+}
+
+/// Whether the payload is in the host's network. A list of hosts that nothing enforces is no
+/// reason to open it.
+pub(crate) fn open_network(plan: &Plan) -> bool {
+    plan.network == NetworkPolicy::Unrestricted
+}
+
+/// What the payload's list depends on beside the plan.
+struct Context<'a> {
+    tier: Tier,
+    facts: &'a Facts,
+    groups: Groups,
+    user: Option<(u32, u32)>,
+}
+
+/// The payload's list.
+fn command(
+    program: &mut Program,
+    plan: &Plan,
+    context: &Context<'_>,
+    environment: Variables,
+) -> Result<()> {
+    let confined = context.tier != Tier::Off;
+    let filter = filter(plan, context.tier)?;
+    let rlimits = if confined { rlimits(plan, context) } else { Vec::new() };
+    let cpus = plan.limits.cpu_count.filter(|_| confined && !context.groups.cpus);
+    let payload = Payload {
+        candidates: &plan.candidates,
+        arguments: arguments(plan)?,
+        environment: environment_texts(environment)?,
+        cwd: &plan.cwd,
+        user: context.user,
+        rlimits: &rlimits,
+        affinity: cpus.map(affinity),
+        landlock: confined && context.facts.landlock > 0,
+        terminal: plan.terminal.is_some(),
+        filter: filter.as_ref(),
+        confined,
+    };
+    payload::compile(program, &payload);
+    Ok(())
 }
 
 /// The lists of the namespace tier before there is a payload.
@@ -160,10 +198,12 @@ fn supervise(program: &mut Program, plan: &Plan, tier: Tier, held: Held) {
     }
 }
 
-fn rlimits(plan: &Plan, tier: Tier, facts: &Facts, held: Held) -> Vec<(u32, u64, u64)> {
-    let own_count = tier == Tier::Namespaces && !facts.privileged;
+fn rlimits(plan: &Plan, context: &Context<'_>) -> Vec<(u32, u64, u64)> {
+    let held = context.groups.held;
+    let own_count = context.tier == Tier::Namespaces && !context.facts.privileged;
     let needed = plan.limits.processes.is_some() && !held.processes && !own_count;
-    let others = if needed { crate::facts::tasks_of(facts.user) } else { 0 };
+    let user = context.user.map_or(context.facts.user, |(user, _)| user);
+    let others = if needed { crate::facts::tasks_of(user) } else { 0 };
     rlimit::compile(&plan.limits, held, others)
 }
 
@@ -191,11 +231,7 @@ pub(crate) fn spec(plan: &Plan, tier: Tier, arch: seccomp::Arch) -> seccomp::Fil
             Tier::Namespaces => seccomp::Scope::Namespaced,
             _ => seccomp::Scope::Shared,
         },
-        network: if plan.network.is_denied() {
-            seccomp::Network::None
-        } else {
-            seccomp::Network::Host
-        },
+        network: if open_network(plan) { seccomp::Network::Host } else { seccomp::Network::None },
         profile: match plan.syscalls {
             SyscallProfile::Strict => seccomp::Profile::Strict,
             SyscallProfile::Debug => seccomp::Profile::Debug,
@@ -209,9 +245,7 @@ pub(crate) fn spec(plan: &Plan, tier: Tier, arch: seccomp::Arch) -> seccomp::Fil
 }
 
 /// A folder on the host that stands in for `/tmp` and the home directory.
-fn private_folder(
-    environment: &mut Vec<(std::ffi::OsString, std::ffi::OsString)>,
-) -> Result<tempfile::TempDir> {
+fn private_folder(environment: &mut Variables) -> Result<tempfile::TempDir> {
     let failed = || SandboxError::io("making the private folder");
     // A fixed place: TMPDIR is the caller's, and may be what somebody wants us to believe.
     let folder = tempfile::Builder::new().prefix("sandbox-").tempdir_in("/tmp").map_err(failed())?;
@@ -237,8 +271,8 @@ fn arguments(plan: &Plan) -> Result<Vec<Vec<u8>>> {
     check_lengths(texts.collect(), "an argument")
 }
 
-fn environment_texts(env: Vec<(std::ffi::OsString, std::ffi::OsString)>) -> Result<Vec<Vec<u8>>> {
-    let join = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+fn environment_texts(env: Variables) -> Result<Vec<Vec<u8>>> {
+    let join = |(name, value): (OsString, OsString)| {
         let mut text = name.into_vec();
         text.push(b'=');
         text.extend(value.into_vec());

@@ -21,7 +21,7 @@ pub(crate) fn flags(plan: &Plan, tier: Tier, facts: &Facts) -> u64 {
         | libc::CLONE_NEWIPC
         | libc::CLONE_NEWUTS
         | libc::CLONE_NEWCGROUP;
-    if plan.network.is_denied() {
+    if !crate::jail::open_network(plan) {
         flags |= libc::CLONE_NEWNET;
     }
     if !facts.privileged {
@@ -35,7 +35,7 @@ pub(crate) fn prepare(program: &mut Program, plan: &Plan) {
     let name = program.text(HOST_NAME);
     let arguments = [name.into(), HOST_NAME.len().into()];
     program.call(Phase::Setup, "set the host name", libc::SYS_sethostname, &arguments);
-    if !plan.network.is_denied() {
+    if crate::jail::open_network(plan) {
         return;
     }
     // struct ifreq: the name in 16 bytes, then the flags.

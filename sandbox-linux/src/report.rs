@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use sandbox_core::path::quoted;
 use sandbox_core::plan::{Content, Plan};
+use sandbox_core::policy::EnforcementLevel;
 use sandbox_core::policy::filesystem::Rights;
 use sandbox_core::{Enforcement, Feature, NetworkPolicy, Report};
 
@@ -166,7 +168,15 @@ fn alone(facts: &Facts) -> Claims {
         (F::Privileges, privileges_alone(facts)),
         (F::Descriptors, Enforcement::full("close_range")),
         (F::Terminal, Enforcement::full("a session of its own, seccomp")),
-        (F::Lifetime, Enforcement::full("child subreaper")),
+        (
+            F::Lifetime,
+            if scoped {
+                Enforcement::full("child subreaper")
+            } else {
+                let gap = "a command that kills its helper can leave processes behind";
+                Enforcement::partial("child subreaper", gap)
+            },
+        ),
     ])
 }
 
@@ -180,26 +190,23 @@ fn privileges_alone(facts: &Facts) -> Enforcement {
 }
 
 fn network(claims: &mut Claims, plan: &Plan, tier: Tier, facts: &Facts) {
-    let denied = plan.network.is_denied();
-    match (&plan.network, tier) {
-        (NetworkPolicy::Unrestricted, _) => {}
-        (_, Tier::Off) => {
-            claims.insert(Feature::NetworkDeny, Enforcement::absent("enforcement is off"));
+    if plan.network == NetworkPolicy::Unrestricted {
+        if tier == Tier::Namespaces && facts.landlock < 6 {
+            let gap = "abstract sockets of the host can be connected to (Landlock before ABI 6)";
+            claims.insert(Feature::UnixSockets, Enforcement::partial("mount namespace", gap));
         }
-        (_, Tier::Namespaces) if denied => {
-            claims.insert(Feature::NetworkDeny, Enforcement::full("network namespace"));
-        }
-        (_, Tier::Landlock) if denied => {
-            claims.insert(Feature::NetworkDeny, Enforcement::full("seccomp"));
-        }
-        _ => {
-            let why = "host allow-lists are not supported: use --net none or --net unrestricted";
-            claims.insert(Feature::NetworkAllowList, Enforcement::absent(why));
-        }
+        return;
     }
-    if !denied && tier == Tier::Namespaces && facts.landlock < 6 {
-        let gap = "abstract sockets of the host can be connected to (Landlock before ABI 6)";
-        claims.insert(Feature::UnixSockets, Enforcement::partial("mount namespace", gap));
+    let denied = match tier {
+        Tier::Off => Enforcement::absent("enforcement is off"),
+        Tier::Namespaces => Enforcement::full("network namespace"),
+        Tier::Landlock => Enforcement::full("seccomp"),
+    };
+    claims.insert(Feature::NetworkDeny, denied);
+    if !plan.network.is_denied() {
+        let why = "host allow-lists are not supported, and without one no host is reached: use \
+                   --net none or --net unrestricted";
+        claims.insert(Feature::NetworkAllowList, Enforcement::absent(why));
     }
 }
 
@@ -219,7 +226,7 @@ fn limits(claims: &mut Claims, plan: &Plan, tier: Tier, facts: &Facts, groups: G
         limits.cpu_time.is_some(),
         Enforcement::partial(sampled, "a tree of many processes can overshoot by 50 ms"),
     );
-    claim(F::Memory, limits.memory.is_some(), memory(groups));
+    claim(F::Memory, limits.memory.is_some(), memory(tier, groups));
     claim(F::Processes, limits.processes.is_some(), processes(tier, facts, groups));
     let cpus = if groups.cpus {
         Enforcement::full("cgroup")
@@ -248,7 +255,10 @@ fn limits(claims: &mut Claims, plan: &Plan, tier: Tier, facts: &Facts, groups: G
     );
 }
 
-fn memory(groups: Groups) -> Enforcement {
+fn memory(tier: Tier, groups: Groups) -> Enforcement {
+    if groups.held.memory && tier == Tier::Landlock {
+        return Enforcement::partial("cgroup", "private places lie on disk and do not count");
+    }
     if groups.held.memory {
         return Enforcement::full("cgroup");
     }
@@ -263,10 +273,14 @@ fn processes(tier: Tier, facts: &Facts, groups: Groups) -> Enforcement {
     if groups.held.processes {
         return Enforcement::full("cgroup");
     }
-    if tier == Tier::Namespaces && !facts.privileged {
-        return Enforcement::full("rlimit in a user namespace");
+    match tier {
+        Tier::Namespaces if !facts.privileged => Enforcement::full("rlimit in a user namespace"),
+        // The kernel exempts its root from this rlimit.
+        _ if facts.user == 0 && !(tier == Tier::Namespaces && facts.privileged) => {
+            Enforcement::absent("no pids cgroup can be made here, and an rlimit does not bind root")
+        }
+        _ => Enforcement::partial("rlimit", "the user's other processes are counted as well"),
     }
-    Enforcement::partial("rlimit", "the user's other processes are counted as well")
 }
 
 /// What depends on how the places lie.
@@ -277,15 +291,22 @@ fn shape(claims: &mut Claims, plan: &Plan, tier: Tier) {
         let why = format!(
             "Landlock cannot give {} fewer rights than the folder around it without closing that \
              folder to new names: use the namespace tier",
-            sandbox_core::path::quoted(path)
+            quoted(path)
         );
-        claims.insert(Feature::HiddenPaths, Enforcement::absent(why));
+        claims.insert(Feature::FilesystemRights, Enforcement::absent(why));
     }
-    if let (Tier::Namespaces, Some(path)) = (tier, plan.absent.first()) {
-        let gap = format!(
-            "{} does not exist yet and can be made by the command",
-            sandbox_core::path::quoted(path)
-        );
-        claims.insert(Feature::HiddenPaths, Enforcement::partial("mount namespace", gap));
+    if let Some(path) = plan.absent.first() {
+        let gap = format!("{} does not exist yet and can be made by the command", quoted(path));
+        let by = if tier == Tier::Landlock { "Landlock" } else { "mount namespace" };
+        claims.entry(Feature::HiddenPaths).and_modify(|claim| {
+            if matches!(claim, Enforcement::Full { .. }) {
+                *claim = Enforcement::partial(by, gap);
+            }
+        });
+    }
+    if tier == Tier::Landlock && plan.enforcement == EnforcementLevel::BestEffort {
+        let gap =
+            "modes, owners, times and attributes of other files can be changed by their owner";
+        claims.insert(Feature::FileMetadata, Enforcement::partial("none", gap));
     }
 }

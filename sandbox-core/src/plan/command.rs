@@ -47,23 +47,35 @@ pub(super) fn working_directory(
     view: &View<'_>,
 ) -> Result<PathBuf> {
     let Some(asked) = request.working_directory() else {
-        return Ok(policy.workspace_path().map_or_else(|| PathBuf::from("/"), |w| w.clone().into()));
+        let preferred = request.preferred_directory().filter(|path| can_start(path, view));
+        let default = || policy.workspace_path().map(SandboxPath::as_path);
+        return Ok(preferred.or_else(default).unwrap_or(Path::new("/")).to_path_buf());
     };
     let path = SandboxPath::new(asked).map_err(crate::policy::PolicyError::from)?;
     let name = quoted(asked);
-    let seen = resolve(view.files, path.as_path()).map_err(SandboxError::io(format!(
-        "looking up the working directory {name}"
-    )))?;
-    let private = view.place(&seen.path).is_some_and(|p| p.content == Content::Private);
-    if !view.enterable(&seen.path) {
+    let seen = resolve(view.files, path.as_path())
+        .map_err(SandboxError::io(format!("looking up the working directory {name}")))?;
+    let private = view.place(&seen.path).filter(|place| place.content == Content::Private);
+    let inside = private.is_some_and(|place| place.path != seen.path);
+    if !view.enterable(&seen.path) || inside {
         let message = format!("the working directory {name} is not visible: add --read {name}");
         return Err(SandboxError::InvalidRequest(message));
     }
-    if seen.kind != Some(Kind::Directory) && !private {
+    if seen.kind != Some(Kind::Directory) && private.is_none() {
         let message = format!("the working directory {name} is no directory: name one that exists");
         return Err(SandboxError::InvalidRequest(message));
     }
     Ok(path.into())
+}
+
+/// Whether a directory of the host is there for a command, too. A private place is empty: none of
+/// the host's directories below it is.
+fn can_start(path: &Path, view: &View<'_>) -> bool {
+    let Ok(seen) = resolve(view.files, path) else { return false };
+    let private = view.place(&seen.path).filter(|place| place.content == Content::Private);
+    let inside = private.is_some_and(|place| place.path != seen.path);
+    let normal = SandboxPath::new(path).is_ok();
+    normal && view.enterable(&seen.path) && !inside && seen.kind == Some(Kind::Directory)
 }
 
 /// The files that the command's name can mean, in order.
@@ -87,9 +99,11 @@ pub(super) fn candidates(
     }
     let program = request.program().to_owned();
     // Not in the sandbox's path; the caller's may know it, which makes the better message.
-    let elsewhere = || std::env::split_paths(&std::env::var_os("PATH")?)
-        .map(|folder| folder.join(&program))
-        .find(|file| is_file(file, view));
+    let elsewhere = || {
+        std::env::split_paths(&std::env::var_os("PATH")?)
+            .map(|folder| folder.join(&program))
+            .find(|file| is_file(file, view))
+    };
     match hidden.or_else(elsewhere) {
         Some(path) => Err(SandboxError::CommandHidden { program, path }),
         None => Err(SandboxError::CommandNotFound { program }),

@@ -20,7 +20,8 @@ pub(super) fn compose(
 ) -> BTreeMap<OsString, OsString> {
     let mut env = policy.environment().apply(&host.variables);
     env.insert("PATH".into(), search_path(env.get(OsStr::new("PATH")), view));
-    let private = |path: &str| view.place(Path::new(path)).is_some_and(|p| p.content == Content::Private);
+    let private =
+        |path: &str| view.place(Path::new(path)).is_some_and(|p| p.content == Content::Private);
     if private("/tmp") {
         env.insert("TMPDIR".into(), "/tmp".into());
     }

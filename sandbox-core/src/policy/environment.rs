@@ -108,8 +108,16 @@ fn check_name(name: &str) -> Result<(), EnvironmentError> {
 /// Whether a variable's name is one that secrets usually have.
 fn looks_secret(name: &str) -> bool {
     const MARKS: [&str; 10] = [
-        "SECRET", "TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "APIKEY", "_KEY",
-        "AUTH", "COOKIE",
+        "SECRET",
+        "TOKEN",
+        "PASSWORD",
+        "PASSWD",
+        "PASSPHRASE",
+        "CREDENTIAL",
+        "APIKEY",
+        "_KEY",
+        "AUTH",
+        "COOKIE",
     ];
     let upper = name.to_ascii_uppercase();
     MARKS.iter().any(|mark| upper.contains(mark))

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
-use super::filesystem::{FilesystemError, Right, Rights};
+use super::filesystem::{FilesystemError, Right, Rights, is_kernel_interface};
 use super::limits::ResourceLimits;
 use super::network::NetworkPolicy;
 use super::{EnforcementLevel, Policy, PolicyBuilder, PolicyError, SyscallProfile};
@@ -168,7 +168,7 @@ impl PolicyFile {
     /// # Errors
     /// [`PolicyError`]; contradictions carry their position in `text`.
     pub fn into_builder(self, text: &str, path: &Path) -> Result<PolicyBuilder, PolicyError> {
-        let located = |error: FilesystemError, name: &SandboxPath| {
+        let located = |error: &dyn fmt::Display, name: &str| {
             PolicyError::File(Box::new(PolicyFileError {
                 file: path.to_path_buf(),
                 position: locate(text, name),
@@ -176,7 +176,7 @@ impl PolicyFile {
             }))
         };
         if let Err((error, name)) = self.filesystem.check() {
-            return Err(located(error, &name));
+            return Err(located(&error, name.as_path().to_str().unwrap_or_default()));
         }
         let mut builder = self.base(path)?;
         let section = self.filesystem;
@@ -187,10 +187,10 @@ impl PolicyFile {
             builder.filesystem.add_private(path);
         }
         for name in &self.environment.pass {
-            builder.environment.pass(name)?;
+            builder.environment.pass(name).map_err(|error| located(&error, name))?;
         }
         for (name, value) in self.environment.set {
-            builder.environment.set(&name, value)?;
+            builder.environment.set(&name, value).map_err(|error| located(&error, &name))?;
         }
         builder.network = self.network.unwrap_or_default();
         builder.syscalls = self.process.syscalls;
@@ -206,10 +206,9 @@ impl PolicyFile {
             (Preset::ReadOnly, None) => Ok(Policy::read_only()),
             (Preset::Workspace, Some(folder)) => Policy::workspace(folder),
             (Preset::Developer, Some(folder)) => Policy::developer(folder),
-            (Preset::ReadOnly, Some(_)) => Err(file_error(
-                path,
-                "\"workspace\" needs preset = \"workspace\" or \"developer\"",
-            )),
+            (Preset::ReadOnly, Some(_)) => {
+                Err(file_error(path, "\"workspace\" needs preset = \"workspace\" or \"developer\""))
+            }
             (Preset::Workspace | Preset::Developer, None) => Err(file_error(
                 path,
                 "the preset needs a folder: add workspace = \"/path/to/folder\"",
@@ -238,9 +237,13 @@ impl FilesystemSection {
 
     /// Finds a path that two lists name, and a rule without rights.
     fn check(&self) -> Result<(), (FilesystemError, SandboxPath)> {
-        for rule in self.rules.iter().filter(|rule| rule.rights.is_empty()) {
+        if let Some(rule) = self.rules.iter().find(|rule| rule.rights.is_empty()) {
             let path = rule.path.clone();
             return Err((FilesystemError::NoRights { path: path.clone() }, path));
+        }
+        let mut named = self.grants().map(|(path, _)| path).chain(&self.private);
+        if let Some(path) = named.find(|path| is_kernel_interface(path.as_path())).cloned() {
+            return Err((FilesystemError::KernelInterface { path: path.clone() }, path));
         }
         let private = self.private.iter().map(|path| (path, "private".to_owned()));
         let named = self.grants().map(|(path, rights)| (path, rights.name()));
@@ -272,16 +275,17 @@ fn file_error(path: &Path, message: &str) -> PolicyError {
 
 /// Line and column, from 1, of a byte offset.
 fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = &text[..offset.min(text.len())];
+    let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-/// Where a path stands last in the file, as a quoted string.
-fn locate(text: &str, path: &SandboxPath) -> Option<(usize, usize)> {
-    let name = path.as_path().to_str()?;
-    let found = [format!("\"{name}\""), format!("'{name}'")];
-    found.iter().filter_map(|quoted| text.rfind(quoted.as_str())).max().map(|at| position(text, at))
+/// Where a name stands last in the file, as a quoted string or as a key.
+fn locate(text: &str, name: &str) -> Option<(usize, usize)> {
+    let forms = [format!("\"{name}\""), format!("'{name}'"), format!("\n{name} ")];
+    let found = forms.iter().filter_map(|form| Some((text.rfind(form.as_str())?, form)));
+    let (at, form) = found.max()?;
+    Some(position(text, if form.starts_with('\n') { at + 1 } else { at }))
 }
 
 /// serde_json's message without the position that it appends.

@@ -2,8 +2,8 @@
 //!
 //! A rule grants [`Rights`] on a path and all below it. The most specific rule wins: for
 //! `/a/b/c` a rule on `/a/b` decides over one on `/a`. When two rules name the same path, only
-//! what both grant is granted, so hidden beats read-only beats read-write. What no rule covers
-//! does not exist for the command.
+//! what both grant is granted, so hidden beats read-only beats read-write; but a preset's grant gives
+//! way to one that was written out. What no rule covers does not exist for the command.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -99,6 +99,21 @@ pub struct Grant {
     pub optional: bool,
 }
 
+impl Grant {
+    /// Two rules for one path: only what both grant. But what a preset grants in case the path
+    /// exists gives way to a grant that was meant for it; what hides gives way to nothing.
+    pub(crate) fn meet(self, other: Self) -> Self {
+        match (self.optional, other.optional) {
+            _ if self.rights.is_empty() || other.rights.is_empty() => {
+                Self { rights: Rights::empty(), optional: true }
+            }
+            (true, false) => other,
+            (false, true) => self,
+            _ => Self { rights: self.rights & other.rights, ..self },
+        }
+    }
+}
+
 /// When a directory of the command's own appears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -138,6 +153,22 @@ pub enum FilesystemError {
         /// The path.
         path: SandboxPath,
     },
+    /// A rule for something that the kernel makes up.
+    #[error(
+        "{path} lies in what the kernel shows in /proc, /sys and /dev: every sandbox gets its own, \
+         so a rule for it would not mean the host's: leave it out"
+    )]
+    KernelInterface {
+        /// The path.
+        path: SandboxPath,
+    },
+}
+
+/// Whether a path lies where the kernel shows itself, not files. Every backend builds these places
+/// anew; a rule inside of them would grant the host's.
+#[must_use]
+pub fn is_kernel_interface(path: &Path) -> bool {
+    ["/proc", "/sys", "/dev"].iter().any(|place| path.starts_with(place))
 }
 
 impl FilesystemPolicy {
@@ -153,8 +184,16 @@ impl FilesystemPolicy {
 
     fn insert(&mut self, path: SandboxPath, grant: Grant) {
         let kept = self.rules.entry(path).or_insert(grant);
-        kept.rights &= grant.rights;
-        kept.optional &= grant.optional;
+        *kept = kept.meet(grant);
+    }
+
+    /// Refuses rules that no backend could keep.
+    pub(crate) fn check(&self) -> Result<(), FilesystemError> {
+        let mut named = self.rules.keys().chain(self.private.keys());
+        match named.find(|path| is_kernel_interface(path.as_path())) {
+            Some(path) => Err(FilesystemError::KernelInterface { path: path.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// Adds an empty directory of the command's own.

@@ -28,12 +28,12 @@ use filesystem::{FilesystemError, FilesystemPolicy, Rights};
 use limits::{LimitError, ResourceLimits};
 use network::{HostRule, HostRuleError, NetworkPolicy};
 
+use presets::Caller;
+
 pub use file::{PolicyFile, PolicyFileError, Preset};
 
 /// What happens when something that the policy asks for cannot be enforced.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EnforcementLevel {
     /// An error before anything starts. The default.
@@ -47,9 +47,7 @@ pub enum EnforcementLevel {
 }
 
 /// Which system calls reach the kernel.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SyscallProfile {
@@ -109,16 +107,14 @@ pub enum PolicyError {
 
 impl Policy {
     /// An empty policy: nothing is visible, not even the system's programs.
-    #[must_use]
     pub fn builder() -> PolicyBuilder {
         PolicyBuilder::default()
     }
 
     /// The system's programs and libraries are readable; `/tmp` and the home directory are private
     /// and empty; nothing of the user is visible; no network.
-    #[must_use]
     pub fn read_only() -> PolicyBuilder {
-        presets::read_only(PolicyBuilder::default())
+        presets::read_only(PolicyBuilder::default(), &Caller::current())
     }
 
     /// [`Policy::read_only`], and `folder` is writable. Credentials stay hidden even where
@@ -127,7 +123,9 @@ impl Policy {
     /// # Errors
     /// [`PolicyError::Workspace`] when `folder` is missing or no folder.
     pub fn workspace(folder: impl AsRef<Path>) -> Result<PolicyBuilder, PolicyError> {
-        presets::workspace(Self::read_only(), folder.as_ref())
+        let caller = Caller::current();
+        let builder = presets::read_only(PolicyBuilder::default(), &caller);
+        presets::workspace(builder, folder.as_ref(), &caller)
     }
 
     /// [`Policy::workspace`], and the toolchains and package-manager caches of the user are
@@ -136,7 +134,9 @@ impl Policy {
     /// # Errors
     /// As [`Policy::workspace`].
     pub fn developer(folder: impl AsRef<Path>) -> Result<PolicyBuilder, PolicyError> {
-        Ok(presets::developer(Self::workspace(folder)?))
+        let caller = Caller::current();
+        let builder = presets::read_only(PolicyBuilder::default(), &caller);
+        Ok(presets::developer(presets::workspace(builder, folder.as_ref(), &caller)?, &caller))
     }
 
     /// The filesystem rules.
@@ -298,6 +298,7 @@ impl PolicyBuilder {
     /// [`PolicyError`], naming the rule, the reason and the remedy.
     pub fn build(self) -> Result<Policy, PolicyError> {
         self.limits.check()?;
+        self.filesystem.check()?;
         Ok(Policy {
             filesystem: self.filesystem,
             environment: self.environment,

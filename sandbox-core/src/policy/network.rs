@@ -118,7 +118,9 @@ fn split_port(text: &str) -> Result<(&str, Option<&str>), &'static str> {
         }
         return match tail {
             "" => Ok((host, None)),
-            tail => Ok((host, Some(tail.strip_prefix(':').ok_or("\":port\" follows the bracket")?))),
+            tail => {
+                Ok((host, Some(tail.strip_prefix(':').ok_or("\":port\" follows the bracket")?)))
+            }
         };
     }
     match text.split_once(':') {
@@ -132,7 +134,9 @@ fn check_port(port: &str) -> Result<&str, &'static str> {
     let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
     match port {
         "*" => Ok(port),
-        _ if digits && port.parse::<u16>().is_ok_and(|n| n != 0) && !port.starts_with('0') => Ok(port),
+        _ if digits && port.parse::<u16>().is_ok_and(|n| n != 0) && !port.starts_with('0') => {
+            Ok(port)
+        }
         _ => Err("a port is a number from 1 to 65535, or \"*\""),
     }
 }
@@ -144,7 +148,8 @@ fn check_host(host: &str) -> Result<(), &'static str> {
     if let Some((address, bits)) = host.split_once('/') {
         let address: IpAddr = address.parse().map_err(|_| "only an address has a \"/\" block")?;
         let most = if address.is_ipv4() { 32 } else { 128 };
-        let fits = !bits.is_empty() && bits.parse::<u8>().is_ok_and(|bits| bits <= most);
+        let digits = bits.len() <= 3 && bits.bytes().all(|b| b.is_ascii_digit());
+        let fits = digits && bits.parse::<u8>().is_ok_and(|bits| bits <= most);
         return if fits { Ok(()) } else { Err("the block's length does not fit the address") };
     }
     let name = host.strip_prefix("*.").unwrap_or(host);

@@ -1,147 +1,155 @@
 //! The presets: what a command needs to run at all, to work in a folder, to build software.
 //!
 //! A preset only names folders; most are optional, because not every machine has them. Credentials
-//! are hidden by rules more specific than any grant that could contain them.
+//! are hidden by rules more specific than any grant that could contain them. The caller's
+//! environment decides which folders are named, so it is captured once, as a value.
+//!
+//! # Security
+//! Variables are trusted to be the user's own, but not to be sensible: one that names the whole
+//! machine, the home directory, or something inside the workspace grants nothing.
 
+mod git;
+mod lists;
+
+use std::collections::BTreeMap;
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::filesystem::Rights;
+use super::filesystem::{Rights, is_kernel_interface};
 use super::{PolicyBuilder, PolicyError};
 use crate::path::SandboxPath;
 
-/// Programs, libraries and their configuration.
-const SYSTEM: &[&str] = &[
-    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/nix/store",
-    "/run/current-system", "/System", "/Library",
-];
+/// Whose presets they are: the variables and the directory of the caller.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) variables: BTreeMap<OsString, OsString>,
+    pub(super) directory: PathBuf,
+}
 
-/// Parts of `/etc` that are nobody's runtime.
-const SYSTEM_SECRETS: &[&str] = &[
-    "/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers",
-    "/etc/sudoers.d", "/etc/ssl/private", "/etc/security/opasswd",
-];
+impl Caller {
+    /// This process.
+    pub(super) fn current() -> Self {
+        let directory = env::current_dir().unwrap_or_default();
+        Self { variables: env::vars_os().collect(), directory }
+    }
 
-/// Directories that a command may fill without anybody seeing it.
-const PRIVATE: &[&str] = &["/tmp", "/var/tmp"];
+    fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
 
-/// Variables that carry taste, not trust.
-const VARIABLES: &[&str] = &[
-    "COLORTERM", "COLUMNS", "LANG", "LANGUAGE", "LC_*", "LINES", "LOGNAME", "NO_COLOR", "PATH",
-    "SOURCE_DATE_EPOCH", "TERM", "TZ", "USER", "HOME", "SHELL",
-];
+    /// The home directory, if the variable holds a usable path.
+    fn home(&self) -> Option<SandboxPath> {
+        absolute(Path::new(self.variable("HOME")?)).filter(|home| home.depth() > 0)
+    }
 
-/// Where people keep what must not leave the machine, below the home directory.
-const CREDENTIALS: &[&str] = &[
-    ".ssh", ".aws", ".azure", ".gnupg", ".kube", ".docker", ".netrc", ".npmrc", ".pypirc",
-    ".git-credentials", ".vault-token", ".password-store", ".terraform.d", ".terraformrc",
-    ".config/gh", ".config/gcloud", ".config/git/credentials", ".config/op", ".config/rclone",
-    ".config/hub", ".config/glab-cli", ".config/google-chrome", ".config/chromium", ".mozilla",
-    ".local/share/keyrings", ".cargo/credentials", ".cargo/credentials.toml", ".gem/credentials",
-    ".m2/settings.xml", ".m2/settings-security.xml", ".gradle/gradle.properties", ".bash_history",
-    ".zsh_history", ".python_history", ".node_repl_history", ".psql_history", ".mysql_history",
-    ".pgpass", ".my.cnf", ".config/containers/auth.json", ".claude/.credentials.json",
-    ".codex/auth.json", "Library/Keychains", "Library/Cookies",
-];
+    /// The paths that a variable lists.
+    fn paths(&self, name: &str) -> Vec<SandboxPath> {
+        let list = self.variable(name).unwrap_or_default();
+        env::split_paths(list).filter_map(|path| absolute(&path)).collect()
+    }
+}
 
-/// Toolchains and package caches, below the home directory.
-const TOOLCHAINS: &[&str] = &[
-    ".cargo/bin", ".cargo/registry", ".cargo/git", ".cargo/config.toml", ".cargo/config",
-    ".cargo/env", ".rustup", ".nvm", ".volta", ".fnm", ".pyenv", ".asdf", ".rbenv", ".sdkman",
-    ".deno", ".bun", ".local/bin", ".local/lib", ".local/share/mise", ".local/share/uv", "go",
-    ".npm", ".cache/pip", ".cache/uv", ".cache/go-build", ".gradle", ".m2", ".ivy2", ".gitconfig",
-    ".config/git", ".editorconfig", ".yarnrc.yml", ".config/pip",
-];
+/// A path of the environment, where slashes and dots too many are common. A relative one names
+/// nothing that a policy could mean, and what the kernel shows in `/proc` is no folder of files.
+fn absolute(path: &Path) -> Option<SandboxPath> {
+    let usable = path.is_absolute().then(|| SandboxPath::from_user(path, Path::new("/")).ok());
+    usable.flatten().filter(|path| !is_kernel_interface(path.as_path()))
+}
 
-/// Variables by which toolchains find themselves, and whether each names a folder to read.
-const TOOLCHAIN_VARIABLES: &[(&str, bool)] = &[
-    ("RUSTUP_HOME", true), ("RUSTUP_TOOLCHAIN", false), ("GOROOT", true), ("GOPATH", true),
-    ("JAVA_HOME", true), ("PYENV_ROOT", true), ("NVM_DIR", true), ("VOLTA_HOME", true),
-    ("VIRTUAL_ENV", true), ("CONDA_PREFIX", true), ("CC", false), ("CXX", false),
-    ("CFLAGS", false), ("CXXFLAGS", false), ("LDFLAGS", false), ("RUSTFLAGS", false),
-    ("CARGO_TARGET_DIR", false), ("CARGO_BUILD_JOBS", false), ("CARGO_NET_OFFLINE", false),
-    ("MAKEFLAGS", false), ("PKG_CONFIG_PATH", false), ("CI", false),
-];
-
-/// What of a `CARGO_HOME` is no secret.
-const CARGO_HOME: &[&str] = &["bin", "registry", "git", "config.toml", "config", "env"];
-
-pub(super) fn read_only(mut builder: PolicyBuilder) -> PolicyBuilder {
-    for path in SYSTEM {
+pub(super) fn read_only(mut builder: PolicyBuilder, caller: &Caller) -> PolicyBuilder {
+    for path in lists::SYSTEM {
         allow(&mut builder, Path::new(path), Rights::READ_ONLY);
     }
-    for path in SYSTEM_SECRETS {
+    for path in lists::SYSTEM_SECRETS {
         allow(&mut builder, Path::new(path), Rights::empty());
     }
-    for path in PRIVATE.iter().filter_map(|path| SandboxPath::new(path).ok()) {
+    for path in lists::PRIVATE.iter().filter_map(|path| SandboxPath::new(path).ok()) {
         builder.filesystem.add_private(path);
     }
-    if let Some(home) = home() {
+    if let Some(home) = caller.home() {
         builder.filesystem.add_private_unless_covered(home);
     }
-    for name in VARIABLES {
+    for name in lists::VARIABLES {
         // The list is ours and holds only names that pass the check.
         let _ = builder.environment.pass(name);
     }
-    hide_credentials(builder)
+    hide_credentials(builder, caller)
 }
 
 pub(super) fn workspace(
     mut builder: PolicyBuilder,
     folder: &Path,
+    caller: &Caller,
 ) -> Result<PolicyBuilder, PolicyError> {
     let wrong = |why: String| PolicyError::Workspace { path: folder.to_path_buf(), why };
-    let base = env::current_dir().unwrap_or_default();
-    let path = SandboxPath::from_user(folder, &base)?;
+    let path = SandboxPath::from_user(folder, &caller.directory)?;
     match fs::metadata(&path) {
         Ok(found) if found.is_dir() => {}
         Ok(_) => return Err(wrong("it is no folder: name the folder that contains it".into())),
         Err(error) => return Err(wrong(format!("{error}: create it first, or name another"))),
     }
-    if path.as_path().parent().is_none() {
+    let real = path.as_path().canonicalize().map_err(|error| wrong(error.to_string()))?;
+    if path.depth() == 0 || real.parent().is_none() {
         return Err(wrong("it is the whole machine: name a folder in it".into()));
     }
     builder.filesystem.add(path.clone(), Rights::READ_WRITE);
-    if let Some(common) = git_common_dir(path.as_path()) {
+    if let Some(common) = git::common_directory(path.as_path()) {
         allow(&mut builder, &common, Rights::READ_WRITE);
+        for tail in git::ACTIVE {
+            allow(&mut builder, &common.join(tail), Rights::READ_ONLY);
+        }
     }
     builder.workspace = Some(path);
     Ok(builder)
 }
 
-pub(super) fn developer(mut builder: PolicyBuilder) -> PolicyBuilder {
+pub(super) fn developer(mut builder: PolicyBuilder, caller: &Caller) -> PolicyBuilder {
     allow(&mut builder, Path::new("/opt"), Rights::READ_ONLY);
-    if let Some(home) = home() {
-        for tail in TOOLCHAINS {
+    if let Some(home) = caller.home() {
+        for tail in lists::TOOLCHAINS {
             allow(&mut builder, &home.as_path().join(tail), Rights::READ_ONLY);
         }
     }
-    for (name, folder) in TOOLCHAIN_VARIABLES {
+    for (name, folder) in lists::TOOLCHAIN_VARIABLES {
         let _ = builder.environment.pass(name);
-        if let Some(path) = env::var_os(name).filter(|_| *folder) {
-            allow(&mut builder, Path::new(&path), Rights::READ_ONLY);
+        for path in caller.paths(name).iter().filter(|_| *folder) {
+            allow_toolchain(&mut builder, path, caller);
         }
     }
-    if let Some(cargo) = env::var_os("CARGO_HOME") {
+    for cargo in caller.paths("CARGO_HOME") {
         let _ = builder.environment.pass("CARGO_HOME");
-        for tail in CARGO_HOME {
-            allow(&mut builder, &Path::new(&cargo).join(tail), Rights::READ_ONLY);
+        for tail in lists::CARGO_HOME {
+            allow(&mut builder, &cargo.as_path().join(tail), Rights::READ_ONLY);
         }
     }
     builder
 }
 
-fn hide_credentials(mut builder: PolicyBuilder) -> PolicyBuilder {
-    if let Some(home) = home() {
-        for tail in CREDENTIALS {
+/// Lets a folder be read that a variable names, unless that would be far more than a toolchain, or
+/// less than the workspace already grants.
+fn allow_toolchain(builder: &mut PolicyBuilder, path: &SandboxPath, caller: &Caller) {
+    let folder = path.as_path();
+    let all_of_home = caller.home().is_some_and(|home| home.as_path().starts_with(folder));
+    let own = builder.workspace.as_ref().is_some_and(|ws| folder.starts_with(ws.as_path()));
+    if path.depth() > 0 && !all_of_home && !own {
+        allow(builder, folder, Rights::READ_ONLY);
+    }
+}
+
+fn hide_credentials(mut builder: PolicyBuilder, caller: &Caller) -> PolicyBuilder {
+    if let Some(home) = caller.home() {
+        for tail in lists::CREDENTIALS {
             allow(&mut builder, &home.as_path().join(tail), Rights::empty());
         }
     }
-    for name in ["AWS_SHARED_CREDENTIALS_FILE", "GOOGLE_APPLICATION_CREDENTIALS", "KUBECONFIG"] {
-        if let Some(path) = env::var_os(name) {
-            allow(&mut builder, Path::new(&path), Rights::empty());
+    for path in lists::CREDENTIAL_VARIABLES.iter().flat_map(|name| caller.paths(name)) {
+        allow(&mut builder, path.as_path(), Rights::empty());
+    }
+    for cargo in caller.paths("CARGO_HOME") {
+        for tail in lists::CARGO_SECRETS {
+            allow(&mut builder, &cargo.as_path().join(tail), Rights::empty());
         }
     }
     builder
@@ -155,30 +163,5 @@ fn allow(builder: &mut PolicyBuilder, path: &Path, rights: Rights) {
     }
 }
 
-/// The caller's home directory, if the variable holds a usable path.
-fn home() -> Option<SandboxPath> {
-    let home = SandboxPath::new(env::var_os("HOME")?).ok()?;
-    (home.depth() > 0).then_some(home)
-}
-
-/// The common directory of a git worktree, which holds its objects and references.
-///
-/// # Security
-/// The `.git` file of a worktree lies in the workspace, where an earlier command could have written
-/// it. It is believed only if the directory that it names points back at this workspace from
-/// outside of it, as git's own worktrees do.
-fn git_common_dir(workspace: &Path) -> Option<PathBuf> {
-    let pointer = workspace.join(".git");
-    if !fs::symlink_metadata(&pointer).ok()?.is_file() {
-        return None;
-    }
-    let text = fs::read_to_string(&pointer).ok()?;
-    let gitdir = workspace.join(text.strip_prefix("gitdir:")?.trim()).canonicalize().ok()?;
-    let back = fs::read_to_string(gitdir.join("gitdir")).ok()?;
-    let points_back = Path::new(back.trim()).canonicalize().ok()? == pointer.canonicalize().ok()?;
-    let worktrees = gitdir.parent()?;
-    let common = worktrees.parent()?;
-    let looks_right = worktrees.file_name() == Some(OsStr::new("worktrees"))
-        && ["HEAD", "objects", "refs"].iter().all(|name| common.join(name).exists());
-    (points_back && looks_right).then(|| common.to_path_buf())
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! Commands on sockets. Each waits at most a short while, so a dropped packet is a refusal.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram, UnixListener, UnixStream};
+use std::time::Duration;
+
+use super::{Command, Got, Words, done};
+
+pub(super) const COMMANDS: &[Command] = &[
+    ("tcp", |w| tcp(w)),
+    ("udp", |w| udp(w)),
+    ("unix", |w| greeting(UnixStream::connect(w.path(0))?)),
+    ("unix-datagram", |w| done(datagram(w))),
+    ("abstract", |w| abstract_socket(w)),
+    ("abstract-bind", |w| done(bind_abstract(w))),
+    ("unix-bind", |w| done(UnixListener::bind(w.path(0)).map(drop))),
+    ("unix-pair", |_| own_pair()),
+    ("own-server", |_| own_server()),
+    ("own-unix-server", |w| own_unix_server(w)),
+];
+
+const PATIENCE: Duration = Duration::from_secs(2);
+
+fn address(words: &Words<'_>) -> io::Result<SocketAddr> {
+    words.text(0).parse().map_err(io::Error::other)
+}
+
+fn tcp(words: &Words<'_>) -> Got {
+    let mut stream = TcpStream::connect_timeout(&address(words)?, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    read_line(&mut stream)
+}
+
+fn greeting(mut stream: UnixStream) -> Got {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    read_line(&mut stream)
+}
+
+fn read_line(stream: &mut impl Read) -> Got {
+    let mut got = [0; 64];
+    let read = stream.read(&mut got)?;
+    Ok(got[..read].to_vec())
+}
+
+/// The case looks outside whether the datagram came; an answer is not waited for.
+fn udp(words: &Words<'_>) -> Got {
+    let to = address(words)?;
+    let from = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let sent = UdpSocket::bind(from)?.send_to(b"x", to)?;
+    Ok(sent.to_string().into_bytes())
+}
+
+fn datagram(words: &Words<'_>) -> io::Result<()> {
+    UnixDatagram::unbound()?.send_to(b"x", words.path(0)).map(drop)
+}
+
+fn abstract_socket(words: &Words<'_>) -> Got {
+    greeting(UnixStream::connect_addr(&UnixAddr::from_abstract_name(words.text(0))?)?)
+}
+
+fn bind_abstract(words: &Words<'_>) -> io::Result<()> {
+    UnixListener::bind_addr(&UnixAddr::from_abstract_name(words.text(0))?).map(drop)
+}
+
+/// What every event loop makes for itself.
+fn own_pair() -> Got {
+    let (mut one, mut other) = UnixStream::pair()?;
+    one.write_all(b"pair")?;
+    read_line(&mut other)
+}
+
+/// A server and its client in the same sandbox.
+fn own_server() -> Got {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut client = TcpStream::connect_timeout(&listener.local_addr()?, PATIENCE)?;
+    listener.accept()?.0.write_all(b"own")?;
+    client.set_read_timeout(Some(PATIENCE))?;
+    read_line(&mut client)
+}
+
+fn own_unix_server(words: &Words<'_>) -> Got {
+    let listener = UnixListener::bind(words.path(0))?;
+    let client = UnixStream::connect(words.path(0))?;
+    listener.accept()?.0.write_all(b"own")?;
+    greeting(client)
+}
