@@ -71,7 +71,7 @@ impl Jail {
             Tier::Off | Tier::Namespaces => Outside::default(),
         };
         if tier == Tier::Namespaces {
-            inside(&mut program, plan, &identity, facts);
+            inside(&mut program, plan, &identity, facts, groups.held);
         }
         supervise(&mut program, plan, tier, groups.held);
         let context = Context { tier, facts, groups, user: identity.user };
@@ -163,9 +163,12 @@ fn command(
 }
 
 /// The lists of the namespace tier before there is a payload.
-fn inside(program: &mut Program, plan: &Plan, identity: &Identity, facts: &Facts) {
+fn inside(program: &mut Program, plan: &Plan, identity: &Identity, facts: &Facts, held: Held) {
     let root = facts.user == 0 && identity.user.is_none();
-    let options = mounts::Options { owner: identity.user, root, idmaps: &identity.idmaps };
+    // Where no group counts them, private places may at least not pass the limit by themselves.
+    let memory = plan.limits.memory.filter(|_| !held.memory);
+    let size = plan.limits.disk.into_iter().chain(memory).min();
+    let options = mounts::Options { owner: identity.user, size, root, idmaps: &identity.idmaps };
     ns::prepare(program, plan);
     mounts::compile(program, &crate::sockets::hide(plan), &options);
     if facts.landlock > 0 {

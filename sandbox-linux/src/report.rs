@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use sandbox_core::path::quoted;
-use sandbox_core::plan::{Content, Plan};
+use sandbox_core::plan::{Content, Place, Plan};
 use sandbox_core::policy::EnforcementLevel;
 use sandbox_core::policy::filesystem::Rights;
 use sandbox_core::{Enforcement, Feature, NetworkPolicy, Report};
@@ -264,8 +264,8 @@ fn memory(tier: Tier, groups: Groups) -> Enforcement {
     }
     Enforcement::partial(
         "rlimits and sampling",
-        "one process is bounded exactly, the whole tree by looking every 10 ms (no memory cgroup \
-         can be made here)",
+        "one process is bounded exactly, the whole tree by looking every 10 ms, private places \
+         apart (no memory cgroup can be made here)",
     )
 }
 
@@ -295,6 +295,13 @@ fn shape(claims: &mut Claims, plan: &Plan, tier: Tier) {
         );
         claims.insert(Feature::FilesystemRights, Enforcement::absent(why));
     }
+    if let (Tier::Namespaces, Some(place)) = (tier, finer_inside(plan)) {
+        let gap = format!(
+            "below {}, which lies in a wider folder, create, write and delete are one right",
+            quoted(&place.path)
+        );
+        claims.insert(Feature::FilesystemRights, Enforcement::partial("mount flags", gap));
+    }
     if let Some(path) = plan.absent.first() {
         let gap = format!("{} does not exist yet and can be made by the command", quoted(path));
         let by = if tier == Tier::Landlock { "Landlock" } else { "mount namespace" };
@@ -309,4 +316,22 @@ fn shape(claims: &mut Claims, plan: &Plan, tier: Tier) {
             "modes, owners, times and attributes of other files can be changed by their owner";
         claims.insert(Feature::FileMetadata, Enforcement::partial("none", gap));
     }
+}
+
+/// A place with some of the rights to change, inside one with more: Landlock's rules only add, and
+/// mounts know all or nothing.
+fn finer_inside(plan: &Plan) -> Option<&Place> {
+    let fine = |place: &&Place| {
+        let changes = place.rights & Rights::CHANGES;
+        !changes.is_empty() && changes != Rights::CHANGES
+    };
+    let inside = |place: &&Place| {
+        let wider = |outer: &Place| {
+            outer.path != place.path
+                && place.path.starts_with(&outer.path)
+                && !place.rights.contains(outer.rights & Rights::CHANGES)
+        };
+        plan.places.iter().any(wider)
+    };
+    plan.places.iter().filter(fine).find(inside)
 }

@@ -28,6 +28,8 @@ mod verbs;
 pub(crate) struct Options<'a> {
     /// The payload's user and group on the host, where it is not the caller.
     pub(crate) owner: Option<(u32, u32)>,
+    /// The most that private places may hold together.
+    pub(crate) size: Option<ByteSize>,
     /// Whether the payload is the host's root, if without capabilities.
     pub(crate) root: bool,
     /// Descriptors of user namespaces for idmapped mounts, by place.
@@ -44,6 +46,7 @@ pub(crate) fn compile(program: &mut Program, plan: &Plan, options: &Options<'_>)
         build.link(link, target);
     }
     build.system();
+    build.set_modes();
     build.enter();
 }
 
@@ -60,6 +63,8 @@ struct Build<'a> {
     made: BTreeSet<PathBuf>,
     /// Where the content of a private or hidden place lies in the scratch.
     lent: BTreeMap<PathBuf, PathBuf>,
+    /// Modes to set when nothing is made in the scratch any more.
+    modes: Vec<(PathBuf, u32)>,
     /// Folders that are mount points already.
     pinned: BTreeSet<PathBuf>,
     /// Whether the root is a clone of the host's.
@@ -74,11 +79,12 @@ impl<'a> Build<'a> {
         program.setup("take the mounts out of the host's view", libc::SYS_mount, &arguments);
         let host_root = plan.places.first().is_some_and(|place| place.path == Path::new("/"));
         let root = root(program, plan, host_root);
-        let scratch = scratch(program, plan.limits.disk);
+        let scratch = scratch(program, options.size);
         let covers = covers(program, scratch);
         program.attach_over(root, "/", "the new root");
         let (made, lent, pinned) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
-        Self { program, plan, options, root, scratch, covers, made, lent, pinned, host_root }
+        let modes = Vec::new();
+        Self { program, plan, options, root, scratch, covers, made, lent, modes, pinned, host_root }
     }
 
     /// Attaches a tree at a path of the new root.
@@ -204,8 +210,7 @@ impl<'a> Build<'a> {
             let arguments = [scratch.into(), text.into(), user.into(), group.into(), 0.into()];
             self.program.setup("give it to the payload", libc::SYS_fchownat, &arguments);
         }
-        let arguments = [scratch.into(), text.into(), mode.into()];
-        self.program.setup(format!("set mode {mode:o}"), libc::SYS_fchmodat, &arguments);
+        self.modes.push((name.clone(), mode));
         let tree = self.program.clone_own(From::Inside(scratch), &name, flags);
         self.lent.insert(path.to_path_buf(), name);
         tree
@@ -215,6 +220,16 @@ impl<'a> Build<'a> {
         self.folder(link.parent().unwrap_or(Path::new("/")));
         if let Some((at, name)) = self.own_name(link) {
             self.program.make_link(at, &name, target);
+        }
+    }
+
+    /// Gives the folders of the scratch their modes, once nothing has to be made in them.
+    fn set_modes(&mut self) {
+        for (name, mode) in std::mem::take(&mut self.modes) {
+            let text = format!("set mode {mode:o} of {}", quoted(&name));
+            let name = self.program.path(&name);
+            let arguments = [self.scratch.into(), name.into(), mode.into()];
+            self.program.setup(text, libc::SYS_fchmodat, &arguments);
         }
     }
 
@@ -257,7 +272,7 @@ fn covers(program: &mut Program, scratch: Slot) -> Slot {
     covers
 }
 
-/// The tmpfs that private places come from; all of them share the disk limit. It lies over the
+/// The tmpfs that private places come from; all of them share its size. It lies over the
 /// host's `/proc`, which nothing needs any more, so that detaching the old root takes it along.
 fn scratch(program: &mut Program, disk: Option<ByteSize>) -> Slot {
     let size = disk.map_or("50%".into(), |disk| disk.bytes().to_string());
