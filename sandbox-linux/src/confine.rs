@@ -95,7 +95,7 @@ impl LinuxConfinement {
             Err(error) if tier == Tier::Namespaces && refused(&error) => {
                 let open = self.choice == TierChoice::Auto
                     && plan.enforcement == EnforcementLevel::BestEffort;
-                if open { self.start(plan, Tier::Landlock) } else { Err(no_namespaces(error)) }
+                if open { self.start(plan, Tier::Landlock) } else { Err(no_namespaces(&error)) }
             }
             other => other,
         }
@@ -119,7 +119,7 @@ fn refused(error: &SandboxError) -> bool {
     step_of_setup && source.raw_os_error().is_some_and(|errno| refusals.contains(&errno))
 }
 
-fn no_namespaces(error: SandboxError) -> SandboxError {
+fn no_namespaces(error: &SandboxError) -> SandboxError {
     SandboxError::Unenforceable {
         backend: "linux".into(),
         feature: Feature::FilesystemRead,

@@ -38,7 +38,7 @@ pub(crate) fn explain(
         let line = |(name, verdict): (&str, seccomp::Verdict)| format!("{name}: {verdict:?}");
         all.section("system calls", seccomp::describe(&spec).into_iter().map(line).collect());
     }
-    let [setup, payload, after] = jail.names.clone();
+    let [setup, payload, after] = jail.names;
     all.section("steps of the helper, before the command", setup);
     all.section("steps of the command's process", payload);
     all.section("steps of the helper, beside the command", after);

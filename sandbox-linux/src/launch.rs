@@ -99,40 +99,17 @@ impl Streams {
 /// The step that failed; nothing is left of the attempt.
 pub(crate) fn launch(jail: &Jail, facts: &Facts, cgroup: &Cgroup) -> Result<Started> {
     let failed = |what: &'static str| move |source: io::Error| SandboxError::io(what)(source);
-    let helper = helper().map_err(failed("making the helper's file"))?;
     let mut streams = Streams::open(jail).map_err(failed("making pipes"))?;
-    let (control, control_inner) = control_socket().map_err(failed("making a socket"))?;
-    let (status, status_inner) = status_pipe().map_err(failed("making a pipe"))?;
     let outside_terminal = match jail.terminal {
         Some(size) if jail.tier != Tier::Namespaces => {
             Some(crate::terminal::open(&mut streams.inner, size)?)
         }
         _ => None,
     };
+    let (control, control_inner) = control_socket().map_err(failed("making a socket"))?;
+    let (status, status_inner) = status_pipe().map_err(failed("making a pipe"))?;
     let descriptors = descriptors(jail, &streams, &control_inner, &status_inner);
-    let last = descriptors.last().map_or(fd::RULESET, |(_, to)| *to) + 1;
-    let (user, group) = (one_to_one(facts.user), one_to_one(facts.group));
-    let maps: [(&CStr, &[u8]); 3] = [
-        (c"/proc/self/uid_map", user.as_bytes()),
-        (c"/proc/self/setgroups", b"deny"),
-        (c"/proc/self/gid_map", group.as_bytes()),
-    ];
-    let own_users = jail.namespaces & u64::from(libc::CLONE_NEWUSER.unsigned_abs()) != 0;
-    let tasks = cgroup.tasks();
-    let child = Child {
-        flags: jail.namespaces,
-        cgroup: cgroup.folder(),
-        tasks: &tasks,
-        maps: if own_users { &maps } else { &[] },
-        keep: if own_users { SETUP } else { &[] },
-        descriptors: &descriptors,
-        last,
-        helper,
-    };
-    let cloned = sys::clone_helper(&child).map_err(|(step, source)| SandboxError::Launch {
-        step: sys::CHILD_STEPS[step].into(),
-        source,
-    })?;
+    let cloned = start_helper(jail, facts, cgroup, &descriptors)?;
     drop((control_inner, status_inner));
     let Streams { inner, stdin, stdout, stderr } = streams;
     drop(inner);
@@ -153,6 +130,37 @@ pub(crate) fn launch(jail: &Jail, facts: &Facts, cgroup: &Cgroup) -> Result<Star
     let stdout = terminal.or(stdout).ok_or_else(missing)?;
     let (pid, pidfd) = (cloned.pid, cloned.pidfd);
     Ok(Started { pid, pidfd, control, stdin: keyboard, stdout, stderr })
+}
+
+/// Clones the child that becomes the helper.
+fn start_helper(
+    jail: &Jail,
+    facts: &Facts,
+    cgroup: &Cgroup,
+    descriptors: &[(i32, i32)],
+) -> Result<sys::Cloned> {
+    let (user, group) = (one_to_one(facts.user), one_to_one(facts.group));
+    let maps: [(&CStr, &[u8]); 3] = [
+        (c"/proc/self/uid_map", user.as_bytes()),
+        (c"/proc/self/setgroups", b"deny"),
+        (c"/proc/self/gid_map", group.as_bytes()),
+    ];
+    let own_users = jail.namespaces & u64::from(libc::CLONE_NEWUSER.unsigned_abs()) != 0;
+    let tasks = cgroup.tasks();
+    let child = Child {
+        flags: jail.namespaces,
+        cgroup: cgroup.folder(),
+        tasks: &tasks,
+        maps: if own_users { &maps } else { &[] },
+        keep: if own_users { SETUP } else { &[] },
+        descriptors,
+        last: descriptors.last().map_or(fd::RULESET, |(_, to)| *to) + 1,
+        helper: helper().map_err(SandboxError::io("making the helper's file"))?,
+    };
+    sys::clone_helper(&child).map_err(|(step, source)| SandboxError::Launch {
+        step: sys::CHILD_STEPS[step].into(),
+        source,
+    })
 }
 
 fn one_to_one(id: u32) -> String {

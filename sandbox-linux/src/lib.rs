@@ -1,18 +1,18 @@
 //! Kernel confinement for Linux: namespaces, Landlock, seccomp, cgroups.
 //!
 //! # Theory of operation
-//! A plan is compiled to a [jail](mod@self): a list of system calls with everything they point to,
-//! in a sealed memory file. A child of the calling process, made without copying it, executes a
-//! static helper of a few kilobytes; the helper carries the list out, forks the payload's process,
-//! which carries out its own list down to the exec, and then reaps, obeys and ends. No helper
-//! program is looked up, nothing is installed, nothing is setuid.
+//! A plan is compiled to a list of system calls with everything they point to, in a sealed memory
+//! file. A child of the calling process, made without copying it, executes a small static helper;
+//! the helper carries the list out and starts the payload's process, which carries out its own list
+//! down to the exec; then the helper reaps, obeys and ends. No helper program is looked up, nothing
+//! is installed, nothing is setuid.
 //!
-//! There are two tiers. **Namespaces**: the payload has its own mounts, processes, network, IPC
-//! and users; Landlock and a filter stand behind them. **Landlock**: the payload stays in the
-//! host's namespaces; Landlock bounds files, the filter withholds what Landlock does not see.
-//! Limits are held by cgroups of either version where one can be made, else by rlimits and by
-//! looking. [`doctor::checks`] tells what works here, and every result carries a report of what was
-//! enforced.
+//! There are two tiers. **Namespaces**: the payload has its own mounts, processes and IPC, its own
+//! users unless the caller is root, and its own empty network unless the policy opens the host's;
+//! Landlock and a filter stand behind them. **Landlock**: the payload stays in the host's
+//! namespaces; Landlock bounds files, the filter withholds what Landlock does not see. Limits are
+//! held by cgroups of either version where one can be made, else by rlimits and by looking.
+//! [`doctor::checks`] tells what works here, and every result carries a report of what was enforced.
 //!
 //! ```no_run
 //! use sandbox_core::{ExecRequest, Policy};

@@ -47,7 +47,7 @@ pub(crate) fn prepare(program: &mut Program, plan: &Plan) {
     program
         .call(Phase::Setup, "open a socket for loopback", libc::SYS_socket, &arguments)
         .store(socket);
-    let arguments = [socket.into(), (libc::SIOCSIFFLAGS as u64).into(), request.into()];
+    let arguments = [socket.into(), libc::SIOCSIFFLAGS.into(), request.into()];
     program.call(Phase::Setup, "bring loopback up", libc::SYS_ioctl, &arguments);
     program.call(Phase::Setup, "close it", libc::SYS_close, &[socket.into()]);
 }
@@ -63,12 +63,12 @@ pub(crate) fn terminal(program: &mut Program, size: TerminalSize, user: Option<(
     let arguments = [libc::AT_FDCWD.into(), path.into(), flags.into()];
     program.call(Phase::Setup, "open a terminal", libc::SYS_openat, &arguments).store(master);
     let unlocked = program.words(&[0]);
-    let arguments = [master.into(), (libc::TIOCSPTLCK as u64).into(), unlocked.into()];
+    let arguments = [master.into(), libc::TIOCSPTLCK.into(), unlocked.into()];
     program.call(Phase::Setup, "unlock it", libc::SYS_ioctl, &arguments);
-    let arguments = [master.into(), (libc::TIOCGPTPEER as u64).into(), flags.into()];
+    let arguments = [master.into(), libc::TIOCGPTPEER.into(), flags.into()];
     program.call(Phase::Setup, "open its other end", libc::SYS_ioctl, &arguments).store(slave);
     let size = program.words(&[u64::from(size.rows) | u64::from(size.columns) << 16]);
-    let arguments = [slave.into(), (libc::TIOCSWINSZ as u64).into(), size.into()];
+    let arguments = [slave.into(), libc::TIOCSWINSZ.into(), size.into()];
     program.call(Phase::Setup, "set its size", libc::SYS_ioctl, &arguments);
     if let Some((user, group)) = user {
         let arguments = [slave.into(), user.into(), group.into()];

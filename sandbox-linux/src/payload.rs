@@ -1,4 +1,4 @@
-//! The payload's own list: from a forked helper to the command, with nothing left.
+//! The payload's own list: from a process of the helper's to the command, with nothing left.
 //!
 //! The order is the argument. Whatever needs a right comes before the right is given up, and the
 //! filter comes last, because what precedes it must still be allowed to happen.
@@ -63,7 +63,7 @@ pub(crate) fn compile(program: &mut Program, payload: &Payload<'_>) {
 fn session(program: &mut Program, terminal: bool) {
     program.call(Phase::Payload, "start a session", libc::SYS_setsid, &[]);
     if terminal {
-        let arguments = [0.into(), (libc::TIOCSCTTY as u64).into(), 0.into()];
+        let arguments = [0.into(), libc::TIOCSCTTY.into(), 0.into()];
         program.call(Phase::Payload, "take the terminal", libc::SYS_ioctl, &arguments);
     }
     // Without a pid namespace, a helper that is killed takes at least its child along.

@@ -136,15 +136,6 @@ fn alone(facts: &Facts) -> Claims {
     }
     let files = || Enforcement::full("Landlock");
     let truncate = "files outside the workspace can be truncated (Landlock before ABI 3)";
-    let scoped = facts.landlock >= 6;
-    let processes = if scoped {
-        Enforcement::partial(
-            "Landlock scopes, seccomp",
-            "names and command lines of host processes are visible in /proc",
-        )
-    } else {
-        Enforcement::partial("Landlock", "processes of the same user can be signalled")
-    };
     BTreeMap::from([
         (F::FilesystemRead, files()),
         (
@@ -162,22 +153,33 @@ fn alone(facts: &Facts) -> Claims {
             ),
         ),
         (F::UnixSockets, Enforcement::full("seccomp")),
-        (F::ProcessIsolation, processes),
+        (F::ProcessIsolation, processes_alone(facts)),
         (F::IpcIsolation, Enforcement::full("seccomp")),
         (F::SystemCalls, Enforcement::full("seccomp")),
         (F::Privileges, privileges_alone(facts)),
         (F::Descriptors, Enforcement::full("close_range")),
         (F::Terminal, Enforcement::full("a session of its own, seccomp")),
-        (
-            F::Lifetime,
-            if scoped {
-                Enforcement::full("child subreaper")
-            } else {
-                let gap = "a command that kills its helper can leave processes behind";
-                Enforcement::partial("child subreaper", gap)
-            },
-        ),
+        (F::Lifetime, lifetime_alone(facts)),
     ])
+}
+
+/// Landlock keeps signals inside a domain from ABI 6 on.
+fn processes_alone(facts: &Facts) -> Enforcement {
+    if facts.landlock < 6 {
+        return Enforcement::partial("Landlock", "processes of the same user can be signalled");
+    }
+    Enforcement::partial(
+        "Landlock scopes, seccomp",
+        "names and command lines of host processes are visible in /proc",
+    )
+}
+
+fn lifetime_alone(facts: &Facts) -> Enforcement {
+    if facts.landlock < 6 {
+        let gap = "a command that kills its helper can leave processes behind";
+        return Enforcement::partial("child subreaper", gap);
+    }
+    Enforcement::full("child subreaper")
 }
 
 fn privileges_alone(facts: &Facts) -> Enforcement {

@@ -1,10 +1,10 @@
 //! The helper: the first process of a sandbox, and its reaper.
 //!
-//! A static program of a few kilobytes without a library and without an allocator. It maps the
-//! program that the host compiled, runs its setup list, forks the payload's process, which runs
-//! the payload list and ends in an exec, and then has three duties: reap whatever becomes its
-//! child, obey the control socket, and end everything when the payload ends, when a limit is
-//! reached or when the launcher is gone.
+//! A small static program without a library and without an allocator. It maps the program that the
+//! host compiled, runs its setup list, starts the payload's process, which runs the payload list
+//! and ends in an exec, and then has three duties: reap whatever becomes its child, obey the
+//! control socket, and end everything when the payload ends, when a limit is reached or when the
+//! launcher is gone.
 //!
 //! It is not dumpable before it does anything else, so nothing that it starts can look into it, and
 //! it never opens a name that the payload could have made.
