@@ -130,3 +130,6 @@ fn with_own(mut report: Report, limits: &ResourceLimits) -> Report {
     }
     report
 }
+
+#[cfg(test)]
+mod tests;

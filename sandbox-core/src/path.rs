@@ -212,3 +212,6 @@ impl JsonSchema for SandboxPath {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

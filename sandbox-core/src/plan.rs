@@ -7,6 +7,7 @@
 mod command;
 mod environment;
 mod places;
+mod rules;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -102,10 +103,10 @@ impl Plan {
     pub fn new(policy: &Policy, request: &ExecRequest, host: &Host<'_>) -> Result<Self> {
         command::check(request)?;
         let places::Layout { places, links, absent } = places::lay_out(policy, host.files)?;
-        let view = View { places: &places, files: host.files };
+        let view = View { places: &places, links: &links, files: host.files };
         let environment = environment::compose(policy, request, host, &view);
         let cwd = command::working_directory(policy, request, &view)?;
-        let candidates = command::candidates(request, &cwd, &environment, &view)?;
+        let candidates = command::candidates(request, &cwd, &environment, host, &view)?;
         let program = std::iter::once(request.program().to_owned());
         Ok(Self {
             candidates,
@@ -128,6 +129,7 @@ impl Plan {
 /// What is visible, for the steps that come after the layout.
 pub(crate) struct View<'a> {
     places: &'a [Place],
+    links: &'a BTreeMap<PathBuf, PathBuf>,
     files: &'a dyn Lookup,
 }
 
@@ -135,6 +137,12 @@ impl View<'_> {
     /// The place that a resolved path lies in.
     fn place(&self, path: &Path) -> Option<&Place> {
         places::enclosing(self.places, path)
+    }
+
+    /// Whether a link of the host is there for a command, too.
+    fn shows_link(&self, link: &Path) -> bool {
+        self.links.contains_key(link)
+            || self.place(link).is_some_and(|place| place.content == Content::Host)
     }
 
     /// Whether a directory can be entered: granted, or on the way to something granted.
@@ -147,3 +155,6 @@ impl View<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,3 +127,8 @@ fn names_of(path: &Path) -> VecDeque<OsString> {
     };
     path.components().filter_map(name).collect()
 }
+
+#[cfg(test)]
+pub(crate) mod forged;
+#[cfg(test)]
+mod tests;

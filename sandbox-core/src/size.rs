@@ -210,3 +210,6 @@ as_text!(
     "A number of bytes, such as \"512M\"."
 );
 as_text!(Span, "^([0-9]+(ms|s|m|h|d))+$", "A length of time, such as \"1m30s\".");
+
+#[cfg(test)]
+mod tests;

@@ -97,7 +97,7 @@ impl Jail {
 }
 
 /// The caller's variables for a payload.
-type Variables = Vec<(OsString, OsString)>;
+pub(crate) type Variables = Vec<(OsString, OsString)>;
 
 /// What the Landlock tier makes on the host.
 #[derive(Default)]
@@ -108,7 +108,7 @@ struct Outside {
 
 impl Outside {
     fn make(plan: &Plan, facts: &Facts, environment: &mut Variables) -> Result<Self> {
-        let folder = private_folder(environment)?;
+        let folder = crate::private::folder(plan, environment)?;
         let rules = outside_rules(plan, folder.path());
         let handled = landlock::Handled::new(facts.landlock, !open_network(plan));
         let mut ruleset = None;
@@ -245,21 +245,6 @@ pub(crate) fn spec(plan: &Plan, tier: Tier, arch: seccomp::Arch) -> seccomp::Fil
             _ => seccomp::Metadata::Allow,
         },
     }
-}
-
-/// A folder on the host that stands in for `/tmp` and the home directory.
-fn private_folder(environment: &mut Variables) -> Result<tempfile::TempDir> {
-    let failed = || SandboxError::io("making the private folder");
-    // A fixed place: TMPDIR is the caller's, and may be what somebody wants us to believe.
-    let folder = tempfile::Builder::new().prefix("sandbox-").tempdir_in("/tmp").map_err(failed())?;
-    for (variable, name) in [("TMPDIR", "tmp"), ("HOME", "home")] {
-        let path = folder.path().join(name);
-        std::fs::create_dir(&path).map_err(failed())?;
-        environment.retain(|(name, _)| name != variable);
-        environment.push((variable.into(), path.into()));
-    }
-    environment.sort();
-    Ok(folder)
 }
 
 pub(crate) fn outside_rules(plan: &Plan, private: &std::path::Path) -> Vec<landlock::Rule> {

@@ -45,6 +45,7 @@ mod launch;
 mod ns;
 mod payload;
 mod prepared;
+mod private;
 mod process;
 mod program;
 #[path = "init/raw.rs"]

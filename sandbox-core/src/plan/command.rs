@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::{Content, View};
+use super::{Content, Host, View};
 use crate::error::{Result, SandboxError};
 use crate::exec::ExecRequest;
 use crate::path::{SandboxPath, quoted};
@@ -65,7 +65,9 @@ pub(super) fn working_directory(
         let message = format!("the working directory {name} is no directory: name one that exists");
         return Err(SandboxError::InvalidRequest(message));
     }
-    Ok(path.into())
+    // By the name that was asked for, if the sandbox has the links that it crosses.
+    let by_name = seen.links.keys().all(|link| view.shows_link(link));
+    Ok(if by_name { path.into() } else { seen.path })
 }
 
 /// Whether a directory of the host is there for a command, too. A private place is empty: none of
@@ -83,6 +85,7 @@ pub(super) fn candidates(
     request: &ExecRequest,
     cwd: &Path,
     env: &BTreeMap<OsString, OsString>,
+    host: &Host<'_>,
     view: &View<'_>,
 ) -> Result<Vec<PathBuf>> {
     let program = Path::new(request.program());
@@ -100,7 +103,8 @@ pub(super) fn candidates(
     let program = request.program().to_owned();
     // Not in the sandbox's path; the caller's may know it, which makes the better message.
     let elsewhere = || {
-        std::env::split_paths(&std::env::var_os("PATH")?)
+        std::env::split_paths(host.variables.get(OsStr::new("PATH"))?)
+            .filter(|folder| folder.is_absolute())
             .map(|folder| folder.join(&program))
             .find(|file| is_file(file, view))
     };

@@ -20,14 +20,17 @@ pub(super) fn compose(
 ) -> BTreeMap<OsString, OsString> {
     let mut env = policy.environment().apply(&host.variables);
     env.insert("PATH".into(), search_path(env.get(OsStr::new("PATH")), view));
-    let private =
-        |path: &str| view.place(Path::new(path)).is_some_and(|p| p.content == Content::Private);
-    if private("/tmp") {
+    let private = |path: &str| {
+        let found = resolve(view.files, Path::new(path));
+        found.is_ok_and(|f| view.place(&f.path).is_some_and(|p| p.content == Content::Private))
+    };
+    let set = |name: &str| policy.environment().variables().any(|(set, _)| set == name);
+    if private("/tmp") && !set("TMPDIR") {
         env.insert("TMPDIR".into(), "/tmp".into());
     }
     // A home that is not there confuses more programs than a foreign one.
     let home = env.get(OsStr::new("HOME")).map(PathBuf::from);
-    if home.is_some_and(|home| !home.is_absolute() || !visible(&home, view)) {
+    if !set("HOME") && home.is_some_and(|home| !home.is_absolute() || !visible(&home, view)) {
         env.insert("HOME".into(), if private("/tmp") { "/tmp".into() } else { "/".into() });
     }
     env.extend(request.variables().clone());

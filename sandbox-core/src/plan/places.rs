@@ -1,12 +1,14 @@
-//! From filesystem rules to places: resolved, without duplicates, parents first.
+//! From judged rules to places: without duplicates, parents first.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::rules::{self, Meaning, Rule};
 use super::{Content, Place};
 use crate::error::{Result, SandboxError};
-use crate::policy::Policy;
-use crate::policy::filesystem::{Private, Rights};
+use crate::path::SandboxPath;
+use crate::policy::filesystem::{Private, Rights, is_kernel_interface};
+use crate::policy::{Policy, PolicyError};
 use crate::resolve::{Kind, Lookup, Resolved, resolve};
 
 pub(super) struct Layout {
@@ -15,30 +17,29 @@ pub(super) struct Layout {
     pub(super) absent: Vec<PathBuf>,
 }
 
-/// Resolves every rule and drops what changes nothing.
+/// Looks every rule up and drops what changes nothing.
 pub(super) fn lay_out(policy: &Policy, files: &dyn Lookup) -> Result<Layout> {
-    let mut named: BTreeMap<PathBuf, Place> = BTreeMap::new();
+    let rules = rules::look_up(policy, files)?;
+    let merged = rules::merge(&rules);
     let mut links = BTreeMap::new();
     let mut absent = Vec::new();
-    for (path, grant) in policy.filesystem().rules() {
-        let missing = |source| SandboxError::MissingPath { path: path.clone().into(), source };
-        let found = match resolve(files, path.as_path()) {
-            Ok(found) => found,
-            Err(_) if grant.optional && !grant.rights.is_empty() => continue,
-            Err(error) if grant.rights.is_empty() => hide_unreachable(path.as_path(), &error),
-            Err(error) => return Err(missing(error)),
-        };
-        match found.kind {
-            None if grant.rights.is_empty() => absent.push(found.path),
-            None if grant.optional => {}
-            None => return Err(missing(std::io::ErrorKind::NotFound.into())),
-            Some(kind) => {
-                links.extend(found.links);
-                insert(&mut named, found.path, kind, grant.rights);
-            }
+    for rule in &rules {
+        match rule.found.kind {
+            None => absent.push(rule.found.path.clone()),
+            Some(_) => links.extend(rule.found.links.clone()),
         }
     }
-    add_private(policy, files, &mut named, &mut links)?;
+    let mut named: BTreeMap<PathBuf, Place> =
+        merged.iter().map(|(path, meaning)| (path.clone(), host_place(path, *meaning))).collect();
+    for (path, when) in policy.filesystem().private_places() {
+        if let Some(found) = private_place(path, when, &rules, &merged, files)? {
+            links.extend(found.links);
+            let path = found.path;
+            let (content, rights) = (Content::Private, Rights::READ_WRITE);
+            let place = Place { path: path.clone(), directory: true, content, rights };
+            named.entry(path).or_insert(place);
+        }
+    }
     let places = without_redundant(named);
     links.retain(|link, _| enclosing(&places, link).is_none_or(|p| p.content != Content::Host));
     absent.retain(|path| {
@@ -48,52 +49,57 @@ pub(super) fn lay_out(policy: &Policy, files: &dyn Lookup) -> Result<Layout> {
     Ok(Layout { places, links, absent })
 }
 
-/// A hidden path that cannot even be looked up (a parent is closed to us) is hidden by its text.
-fn hide_unreachable(path: &Path, _: &std::io::Error) -> Resolved {
-    Resolved { path: path.to_path_buf(), kind: None, links: BTreeMap::new() }
-}
-
-/// Two rules for one resolved path: only what both grant.
-fn insert(named: &mut BTreeMap<PathBuf, Place>, path: PathBuf, kind: Kind, rights: Rights) {
-    let directory = kind == Kind::Directory;
-    let place = named.entry(path.clone()).or_insert(Place {
-        path,
-        directory,
-        content: Content::Host,
+fn host_place(path: &Path, meaning: Meaning) -> Place {
+    let rights = meaning.grant.rights;
+    Place {
+        path: path.to_path_buf(),
+        directory: meaning.kind == Kind::Directory,
+        content: if rights.is_empty() { Content::Hidden } else { Content::Host },
         rights,
-    });
-    place.rights &= rights;
-    if place.rights.is_empty() {
-        place.content = Content::Hidden;
     }
 }
 
-fn add_private(
-    policy: &Policy,
+/// Where a directory of the command's own comes to lie, unless a rule stands in its place.
+fn private_place(
+    path: &SandboxPath,
+    when: Private,
+    rules: &[Rule],
+    merged: &BTreeMap<PathBuf, Meaning>,
     files: &dyn Lookup,
-    named: &mut BTreeMap<PathBuf, Place>,
-    links: &mut BTreeMap<PathBuf, PathBuf>,
-) -> Result<()> {
-    let rules: Vec<PathBuf> = named.keys().cloned().collect();
-    for (path, when) in policy.filesystem().private_places() {
-        let call = || format!("looking up the private directory {path}");
-        let found = resolve(files, path.as_path()).map_err(|e| SandboxError::io(call())(e))?;
-        let covered = rules.iter().any(|rule| match when {
-            Private::Always => *rule == found.path,
-            Private::UnlessCovered => found.path.starts_with(rule),
-        });
-        if covered {
-            continue;
+) -> Result<Option<Resolved>> {
+    let found = match resolve(files, path.as_path()) {
+        Ok(found) => found,
+        // A home directory that is closed to its own user needs no cover.
+        Err(_) if when == Private::UnlessCovered => return Ok(None),
+        Err(source) => {
+            let call = format!("looking up the private directory {path}");
+            return Err(SandboxError::io(call)(source));
         }
-        links.extend(found.links);
-        named.entry(found.path.clone()).or_insert(Place {
-            path: found.path,
-            directory: true,
-            content: Content::Private,
-            rights: Rights::READ_WRITE,
-        });
+    };
+    let covered = match when {
+        Private::Always => merged.contains_key(&found.path),
+        Private::UnlessCovered => merged.keys().any(|rule| found.path.starts_with(rule)),
+    };
+    if covered || (is_kernel_interface(&found.path) && when == Private::UnlessCovered) {
+        return Ok(None);
     }
-    Ok(())
+    if let Some(error) = rules::planted(path, &found, rules) {
+        return Err(PolicyError::from(error).into());
+    }
+    let wrong = |why: &str| {
+        Err(SandboxError::InvalidRequest(format!("the private directory {path} {why}")))
+    };
+    let around = merged.iter().rev().find(|(rule, _)| found.path.starts_with(rule));
+    let host = around.map(|(_, around)| around.grant.rights).filter(|rights| !rights.is_empty());
+    match (found.kind, host) {
+        (Some(Kind::Directory), _) | (None, None) => Ok(Some(found)),
+        (None, Some(rights)) if rights.contains(Rights::CREATE) => {
+            wrong("does not exist inside of a writable folder: make it first")
+        }
+        // Nothing is there, and nothing can be made there.
+        (None, Some(_)) => Ok(None),
+        _ => wrong("is a file: name a directory"),
+    }
 }
 
 /// Drops a place that its surroundings already give, and a hidden one where nothing is shown.

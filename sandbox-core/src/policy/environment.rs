@@ -122,3 +122,6 @@ fn looks_secret(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     MARKS.iter().any(|mark| upper.contains(mark))
 }
+
+#[cfg(test)]
+mod tests;

@@ -293,3 +293,6 @@ fn bare_message(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rsplit_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

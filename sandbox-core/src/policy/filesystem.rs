@@ -6,13 +6,13 @@
 //! way to one that was written out. What no rule covers does not exist for the command.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bitflags::bitflags;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::path::SandboxPath;
+use crate::path::{SandboxPath, quoted};
 
 bitflags! {
     /// What may be done with a path and all below it. No right at all means that it is hidden.
@@ -153,6 +153,30 @@ pub enum FilesystemError {
         /// The path.
         path: SandboxPath,
     },
+    /// A grant by way of a link that a command could have made.
+    #[error(
+        "{path} crosses the symbolic link {}, which a command of this policy could have made: \
+         name the link's target", quoted(.link)
+    )]
+    PlantedLink {
+        /// The path.
+        path: SandboxPath,
+        /// The link.
+        link: PathBuf,
+    },
+    /// A grant by way of a link into a hidden place.
+    #[error(
+        "{path} leads to {}, inside of {hidden}, which is hidden: name the target itself, or leave \
+         it out", quoted(.target)
+    )]
+    LeadsToHidden {
+        /// The path.
+        path: SandboxPath,
+        /// Where it leads.
+        target: PathBuf,
+        /// The hidden place.
+        hidden: SandboxPath,
+    },
     /// A rule for something that the kernel makes up.
     #[error(
         "{path} lies in what the kernel shows in /proc, /sys and /dev: every sandbox gets its own, \
@@ -227,3 +251,6 @@ impl FilesystemPolicy {
         path.ancestors().find_map(rule)
     }
 }
+
+#[cfg(test)]
+mod tests;

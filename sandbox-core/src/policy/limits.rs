@@ -90,3 +90,6 @@ impl ResourceLimits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

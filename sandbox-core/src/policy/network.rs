@@ -209,3 +209,6 @@ impl JsonSchema for HostRule {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

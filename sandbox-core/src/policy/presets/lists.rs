@@ -165,7 +165,6 @@ pub(super) const TOOLCHAIN_VARIABLES: &[(&str, bool)] = &[
     ("CXXFLAGS", false),
     ("LDFLAGS", false),
     ("RUSTFLAGS", false),
-    ("CARGO_TARGET_DIR", false),
     ("CARGO_BUILD_JOBS", false),
     ("CARGO_NET_OFFLINE", false),
     ("MAKEFLAGS", false),

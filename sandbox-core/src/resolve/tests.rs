@@ -1,0 +1,74 @@
+use std::path::Path;
+
+use super::forged::Forged;
+use super::*;
+
+fn found(files: &Forged, path: &str) -> (String, Option<Kind>, usize) {
+    let found = resolve(files, Path::new(path)).unwrap();
+    (found.path.display().to_string(), found.kind, found.links.len())
+}
+
+#[test]
+fn plain_paths_stay() {
+    let files = Forged::new(&["/a/b/", "/a/file"]);
+    assert_eq!(found(&files, "/"), ("/".into(), Some(Kind::Directory), 0));
+    assert_eq!(found(&files, "/a/b"), ("/a/b".into(), Some(Kind::Directory), 0));
+    assert_eq!(found(&files, "/a/file"), ("/a/file".into(), Some(Kind::File), 0));
+}
+
+#[test]
+fn links_are_followed_wherever_they_stand() {
+    let files =
+        Forged::new(&["/real/sub/file", "/abs -> /real", "/real/rel -> sub", "/up/l -> ../real"]);
+    assert_eq!(found(&files, "/abs/sub/file").0, "/real/sub/file");
+    assert_eq!(found(&files, "/abs/rel/file"), ("/real/sub/file".into(), Some(Kind::File), 2));
+    assert_eq!(found(&files, "/up/l/sub").0, "/real/sub");
+}
+
+#[test]
+fn the_links_that_were_crossed_are_told_by_their_real_place() {
+    let files = Forged::new(&["/real/in -> ../other", "/other/", "/abs -> /real"]);
+    let links = resolve(&files, Path::new("/abs/in")).unwrap().links;
+    let told: Vec<_> =
+        links.iter().map(|(at, to)| format!("{} {}", at.display(), to.display())).collect();
+    assert_eq!(told, ["/abs /real", "/real/in ../other"]);
+}
+
+#[test]
+fn dot_dot_leads_to_the_real_parent() {
+    let files = Forged::new(&["/real/deep/", "/real/file", "/l -> /real/deep"]);
+    assert_eq!(found(&files, "/l/../file").0, "/real/file");
+    assert_eq!(found(&files, "/../../real").0, "/real");
+}
+
+#[test]
+fn what_does_not_exist_keeps_its_names() {
+    let files = Forged::new(&["/a/", "/l -> /a", "/dangling -> /gone/x"]);
+    assert_eq!(found(&files, "/l/x/y"), ("/a/x/y".into(), None, 1));
+    assert_eq!(found(&files, "/dangling/y"), ("/gone/x/y".into(), None, 1));
+}
+
+#[test]
+fn loops_end() {
+    let files = Forged::new(&["/a -> b", "/b -> a", "/self -> self/x"]);
+    assert!(resolve(&files, Path::new("/a")).is_err());
+    assert!(resolve(&files, Path::new("/self")).is_err());
+}
+
+#[test]
+fn many_links_are_too_many() {
+    let mut files = Forged::new(&["/l0/"]);
+    for n in 1..=60 {
+        files.add(&format!("/l{n} -> l{}", n - 1));
+    }
+    assert!(resolve(&files, Path::new("/l40")).is_ok());
+    assert!(resolve(&files, Path::new("/l41")).is_err());
+}
+
+#[test]
+fn other_errors_are_told() {
+    let files = Forged::new(&["/closed!", "/file"]);
+    let kind = |path| resolve(&files, Path::new(path)).unwrap_err().kind();
+    assert_eq!(kind("/closed/x"), io::ErrorKind::PermissionDenied);
+    assert_eq!(kind("/file/x"), io::ErrorKind::NotADirectory);
+}
