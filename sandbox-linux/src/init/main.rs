@@ -64,6 +64,7 @@ extern "C" fn start() -> ! {
         close_on_exec(descriptor);
     }
     block_signals();
+    default_signals();
     let program = match map() {
         Ok(program) => program,
         Err(errno) => fail(Failure { list: 3, step: 0, errno }),
@@ -166,6 +167,20 @@ fn block_signals() {
 /// Named by the unwind tables of the core library, never called: a panic aborts.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
+
+/// What the launcher ignores is not for the payload to ignore (a Rust program ignores SIGPIPE), and
+/// a reaper that ignored SIGCHLD would reap nothing. The clone resets handlers, not this.
+fn default_signals() {
+    // struct kernel_sigaction: SIG_DFL, no flags, nothing blocked.
+    let default = [0u64; 4];
+    for signal in 1..=64 {
+        // SAFETY: reads a value of this stack; SIGKILL and SIGSTOP are refused, which is right.
+        unsafe {
+            let action = &raw const default as u64;
+            syscall(nr::RT_SIGACTION, [signal, action, 0, 8, 0, 0]);
+        }
+    }
+}
 
 // The compiler calls these for copies; volatile accesses keep it from turning them into calls of
 // themselves.

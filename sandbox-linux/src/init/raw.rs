@@ -49,6 +49,7 @@ pub mod nr {
     pub const WRITE: u32 = 1;
     pub const CLOSE: u32 = 3;
     pub const MMAP: u32 = 9;
+    pub const RT_SIGACTION: u32 = 13;
     pub const RT_SIGPROCMASK: u32 = 14;
     pub const CLONE: u32 = 56;
     pub const WAIT4: u32 = 61;
@@ -73,6 +74,7 @@ pub mod nr {
     pub const WRITE: u32 = 64;
     pub const CLOSE: u32 = 57;
     pub const MMAP: u32 = 222;
+    pub const RT_SIGACTION: u32 = 134;
     pub const RT_SIGPROCMASK: u32 = 135;
     pub const CLONE: u32 = 220;
     pub const WAIT4: u32 = 260;

@@ -1,0 +1,90 @@
+//! The result of a run as one JSON object.
+//!
+//! What a command wrote is serialised where it lies: as text if it is UTF-8, else as base64 that
+//! is computed while it is written.
+
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+use sandbox_core::{Captured, Denials, ExecResult, Exit, Gap};
+use serde::{Serialize, Serializer};
+
+use crate::failure::Failure;
+
+#[derive(Serialize)]
+pub(super) struct Outcome<'a> {
+    exit_code: i32,
+    timed_out: bool,
+    exit: Exit,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stdout: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stdout_base64: Option<Base64<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stderr: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stderr_base64: Option<Base64<'a>>,
+    truncated: bool,
+    elapsed_ms: u64,
+    usage: Used,
+    denials: &'a Denials,
+    report: Enforced<'a>,
+}
+
+#[derive(Serialize)]
+struct Used {
+    cpu_ms: Option<u64>,
+    memory_peak_bytes: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Enforced<'a> {
+    tier: &'a str,
+    gaps: Vec<Gap>,
+}
+
+/// Bytes that become base64 piece by piece.
+struct Base64<'a>(&'a [u8]);
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Base64Display::new(self.0, &STANDARD))
+    }
+}
+
+/// Prints a result.
+pub(crate) fn print(result: &ExecResult) -> Result<(), Failure> {
+    super::print_json(&outcome(result))
+}
+
+pub(super) fn outcome(result: &ExecResult) -> Outcome<'_> {
+    let (stdout, stdout_base64) = stream(&result.stdout);
+    let (stderr, stderr_base64) = stream(&result.stderr);
+    Outcome {
+        exit_code: result.exit.shell_code(),
+        timed_out: result.exit == Exit::TimedOut,
+        exit: result.exit,
+        stdout,
+        stdout_base64,
+        stderr,
+        stderr_base64,
+        truncated: result.stdout.truncated || result.stderr.truncated,
+        elapsed_ms: millis(result.elapsed),
+        usage: Used {
+            cpu_ms: result.usage.cpu.map(millis),
+            memory_peak_bytes: result.usage.memory_peak,
+        },
+        denials: &result.denials,
+        report: Enforced { tier: &result.report.tier, gaps: result.report.gaps() },
+    }
+}
+
+fn stream(captured: &Captured) -> (Option<&str>, Option<Base64<'_>>) {
+    match std::str::from_utf8(&captured.bytes) {
+        Ok(text) => (Some(text), None),
+        Err(_) => (None, Some(Base64(&captured.bytes))),
+    }
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

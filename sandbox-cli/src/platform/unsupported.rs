@@ -1,0 +1,23 @@
+//! A platform without a backend.
+
+use sandbox_core::confine::Confinement;
+use sandbox_core::doctor::{Check, Health};
+use sandbox_core::{LocalBackend, SandboxError};
+
+use crate::args::BackendChoice;
+
+/// The backend that this platform would have.
+type Backend = LocalBackend<dyn Confinement>;
+
+/// Refuses.
+pub(crate) fn backend(_: BackendChoice) -> Result<Backend, SandboxError> {
+    Err(SandboxError::Unsupported {
+        backend: std::env::consts::OS.into(),
+        operation: "confining commands".into(),
+    })
+}
+
+/// Nothing can be tried.
+pub(crate) fn checks() -> Vec<Check> {
+    vec![Check::lacks(std::env::consts::OS, Health::Missing, "no backend for this system", "")]
+}

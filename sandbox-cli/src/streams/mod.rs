@@ -1,0 +1,173 @@
+//! One run with the caller's streams: live, byte for byte, with backpressure.
+//!
+//! Everything happens on one thread, whose runtime is made by hand: the library's pumps and clock,
+//! the task that feeds standard input, the signals. Only what can block for ever has a thread of
+//! its own: reading our standard input, writing our outputs.
+
+pub(crate) mod relay;
+mod stdin;
+mod writer;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sandbox_core::confine::{Confinement, Process};
+use sandbox_core::run::{Running, Sink};
+use sandbox_core::{ExecRequest, ExecResult, Exit, LocalBackend, Policy, SandboxError};
+
+use tokio::time::timeout;
+
+use crate::failure::Failure;
+use crate::platform::signals::{Signals, stop_self};
+use crate::platform::stdio;
+use crate::platform::terminal::{self, Raw};
+use relay::{Action, Relay};
+use writer::Writer;
+
+/// One of our own output streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// What happens to what the command writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Show {
+    /// It appears at once.
+    Live,
+    /// It is kept for the result.
+    Captured,
+}
+
+/// Runs a command to its end.
+pub(crate) fn run<C: Confinement + ?Sized>(
+    backend: &LocalBackend<C>,
+    policy: &Policy,
+    request: ExecRequest,
+    show: Show,
+    on_terminal: bool,
+) -> Result<ExecResult, Failure> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().map_err(SandboxError::io("starting the runtime"))?;
+    runtime.block_on(async {
+        // Before the launch, so that a signal that comes in between is passed on, not lost.
+        let signals = Signals::listen().map_err(SandboxError::io("listening for signals"))?;
+        let request = with_streams(request, on_terminal);
+        let mut running = backend.spawn(policy, &request)?;
+        let raw = if on_terminal && show == Show::Live { Some(enter_raw()?) } else { None };
+        if let Some(input) = running.take_stdin() {
+            tokio::spawn(stdin::feed(input, on_terminal));
+        }
+        let watch = Watch { process: running.process(), signals, relay: Relay::default(), raw };
+        watch.over(running, show).await
+    })
+}
+
+fn with_streams(request: ExecRequest, on_terminal: bool) -> ExecRequest {
+    let request = if stdio::stdin_is_empty() { request } else { request.with_stdin() };
+    if on_terminal { request.terminal(terminal::size()) } else { request }
+}
+
+fn enter_raw() -> Result<Raw, SandboxError> {
+    Raw::enter().map_err(SandboxError::io("setting the terminal's mode"))
+}
+
+/// Passes signals on while a command runs.
+struct Watch {
+    process: Arc<dyn Process>,
+    signals: Signals,
+    relay: Relay,
+    raw: Option<Raw>,
+}
+
+impl Watch {
+    /// Waits for the end of the command and of its output.
+    async fn over(mut self, running: Running, show: Show) -> Result<ExecResult, Failure> {
+        let mut out = Writer::new(Stream::Stdout);
+        let mut err = Writer::new(Stream::Stderr);
+        let result = match show {
+            Show::Captured => self.during(running.finish(Sink::Capture, Sink::Capture)).await??,
+            Show::Live => {
+                let finish = running.finish(Sink::Write(&mut out), Sink::Write(&mut err));
+                self.during(finish).await??
+            }
+        };
+        self.relay.command_ended();
+        for (stream, writer) in [(Stream::Stdout, &mut out), (Stream::Stderr, &mut err)] {
+            let drained = timeout(patience(result.exit), writer.drained());
+            // A reader that is still not done when its time is up gets no more.
+            let drained = self.during(drained).await?.unwrap_or(Ok(()));
+            drained.or_else(|error| lost(stream, error))?;
+        }
+        Ok(result)
+    }
+
+    /// Awaits `work`, and handles the signals that arrive meanwhile.
+    async fn during<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok(done),
+                event = self.signals.next() => {
+                    let action = self.relay.judge(event, Instant::now());
+                    self.act(action)?;
+                }
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action) -> Result<(), Failure> {
+        match action {
+            Action::Forward(number) => self.process.signal(number)?,
+            Action::Kill => self.process.kill()?,
+            Action::GiveUp(number) => return Err(Failure::interrupted(number)),
+            Action::Suspend(number) => {
+                self.process.signal(number)?;
+                self.stop()?;
+            }
+            // A size that cannot be set is no reason to end the command.
+            Action::Resize if self.raw.is_some() => drop(self.process.resize(terminal::size())),
+            Action::Resize => {}
+        }
+        Ok(())
+    }
+
+    /// Stops this process, with its terminal as it was before.
+    fn stop(&mut self) -> Result<(), Failure> {
+        match self.raw.take() {
+            Some(raw) => {
+                let call = SandboxError::io("setting the terminal's mode");
+                self.raw = Some(raw.suspended(stop_self).map_err(call)?);
+            }
+            None => stop_self(),
+        }
+        Ok(())
+    }
+}
+
+/// How long a reader is waited for: as long as it likes, unless a limit ended the command.
+fn patience(exit: Exit) -> Duration {
+    match exit {
+        Exit::Code(_) | Exit::Signal(_) => Duration::MAX,
+        _ => Duration::from_millis(250),
+    }
+}
+
+/// A reader that went away is its own business: the command has met the broken pipe as it would
+/// have without us.
+fn lost(stream: Stream, error: std::io::Error) -> Result<(), Failure> {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        return Ok(());
+    }
+    Err(Failure::output(stream.name())(error))
+}
+
+impl Stream {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "standard output",
+            Self::Stderr => "standard error",
+        }
+    }
+}
