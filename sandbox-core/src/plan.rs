@@ -19,7 +19,7 @@ use crate::policy::filesystem::Rights;
 use crate::policy::limits::ResourceLimits;
 use crate::policy::network::NetworkPolicy;
 use crate::policy::{EnforcementLevel, Policy, SyscallProfile};
-use crate::resolve::{HostFiles, Lookup};
+use crate::resolve::{HostFiles, Lookup, Memo};
 
 /// What a plan needs to know of the host.
 pub struct Host<'a> {
@@ -102,6 +102,8 @@ impl Plan {
     /// or variable can hold.
     pub fn new(policy: &Policy, request: &ExecRequest, host: &Host<'_>) -> Result<Self> {
         command::check(request)?;
+        let files = Memo::new(host.files);
+        let host = &Host { variables: host.variables.clone(), files: &files };
         let places::Layout { places, links, absent } = places::lay_out(policy, host.files)?;
         let view = View { places: &places, links: &links, files: host.files };
         let environment = environment::compose(policy, request, host, &view);

@@ -9,7 +9,8 @@
 //! The result is a wish, not a proof: a name can change before the kernel sees it. Backends open
 //! the resolved path without following links, and fail when it has become one.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -58,6 +59,37 @@ impl Lookup for HostFiles {
 
     fn target(&self, path: &Path) -> io::Result<PathBuf> {
         std::fs::read_link(path)
+    }
+}
+
+/// Remembers answers, so that paths with the same parents ask for them once. For the making of one
+/// plan, in which the same question must not have two answers anyway.
+pub struct Memo<'a> {
+    files: &'a dyn Lookup,
+    kinds: RefCell<HashMap<PathBuf, Result<Kind, io::ErrorKind>>>,
+}
+
+impl<'a> Memo<'a> {
+    /// Remembers the answers of `files`.
+    #[must_use]
+    pub fn new(files: &'a dyn Lookup) -> Self {
+        Self { files, kinds: RefCell::default() }
+    }
+}
+
+impl Lookup for Memo<'_> {
+    fn kind(&self, path: &Path) -> io::Result<Kind> {
+        if let Some(known) = self.kinds.borrow().get(path) {
+            return known.map_err(io::Error::from);
+        }
+        let answer = self.files.kind(path);
+        let kept = answer.as_ref().copied().map_err(io::Error::kind);
+        self.kinds.borrow_mut().insert(path.to_path_buf(), kept);
+        answer
+    }
+
+    fn target(&self, path: &Path) -> io::Result<PathBuf> {
+        self.files.target(path)
     }
 }
 
