@@ -85,6 +85,8 @@ struct Steps {
 pub(crate) struct Program {
     data: Vec<u8>,
     steps: [Steps; 3],
+    /// Whether descriptors are closed one by one as they are used up.
+    pub(crate) close: bool,
     /// See [`Header::pid_namespace`].
     pub(crate) pid_namespace: bool,
     /// See [`Header::watch_interval`].
@@ -134,6 +136,7 @@ impl Program {
         Self {
             data: Vec::with_capacity(4096),
             steps: Default::default(),
+            close: false,
             pid_namespace: false,
             watch_interval: 0,
             cpu_limit: 0,

@@ -198,7 +198,9 @@ fn add(program: &mut Program, ruleset: crate::program::Slot, rule: &Rule, handle
         let arguments = [ruleset.into(), PATH_BENEATH.into(), attribute.into(), 0.into()];
         let text = format!("allow {:?} below {name}", rule.access);
         program.call(Phase::Setup, text, libc::SYS_landlock_add_rule, &arguments);
-        program.call(Phase::Setup, "close it", libc::SYS_close, &[place.into()]);
+        if program.close {
+            program.call(Phase::Setup, "close it", libc::SYS_close, &[place.into()]);
+        }
     });
 }
 

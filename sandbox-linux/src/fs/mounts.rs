@@ -2,9 +2,10 @@
 //!
 //! The new root is an empty tmpfs (or, where the policy grants `/`, a read-only clone of the host's
 //! root). Each place is a clone of the host's tree with its flags set *before* it is attached, so
-//! there is no moment at which more is possible. What is private or hidden comes from a second
-//! tmpfs, the scratch, whose size is the disk limit: it lends its folders and goes away with the
-//! old root.
+//! there is no moment at which more is possible. A private folder is a folder of that tmpfs, bound
+//! onto itself before the tmpfs becomes read-only; its size is the disk limit. What is private or
+//! hidden inside a tree of the host comes from a second tmpfs, the scratch, which lends its folders
+//! and goes away with the old root.
 //!
 //! Sources and targets are opened without following any link, so a name that an earlier payload has
 //! turned into a link stops the launch. A place inside a writable one is protected from being moved
@@ -56,15 +57,16 @@ struct Build<'a> {
     plan: &'a Plan,
     options: &'a Options<'a>,
     root: Slot,
-    scratch: Slot,
+    /// The tmpfs for what is private or hidden inside trees of the host, once it is needed.
+    scratch: Option<Slot>,
     /// A closed file and a closed folder, on a read-only mount.
     covers: Slot,
     /// Folders that exist in the new root because we made them.
     made: BTreeSet<PathBuf>,
-    /// Where the content of a private or hidden place lies in the scratch.
-    lent: BTreeMap<PathBuf, PathBuf>,
-    /// Modes to set when nothing is made in the scratch any more.
-    modes: Vec<(PathBuf, u32)>,
+    /// Where the content of a private or hidden place lies: in the root or in the scratch.
+    lent: BTreeMap<PathBuf, (Slot, PathBuf)>,
+    /// Modes to set when nothing is made in these folders any more.
+    modes: Vec<(Slot, PathBuf, u32)>,
     /// Folders that are mount points already.
     pinned: BTreeSet<PathBuf>,
     /// Whether the root is a clone of the host's.
@@ -78,9 +80,11 @@ impl<'a> Build<'a> {
         let arguments = [0.into(), slash.into(), 0.into(), private.into(), 0.into()];
         program.setup("take the mounts out of the host's view", libc::SYS_mount, &arguments);
         let host_root = plan.places.first().is_some_and(|place| place.path == Path::new("/"));
-        let root = root(program, plan, host_root);
-        let scratch = scratch(program, options.size);
-        let covers = covers(program, scratch);
+        // Beyond this many, open trees would come near the limit of descriptors.
+        program.close = plan.places.len() > 60;
+        let root = root(program, plan, options.size, host_root);
+        let scratch = host_root.then(|| scratch(program, options.size));
+        let covers = covers(program, scratch.unwrap_or(root));
         program.attach_over(root, "/", "the new root");
         let (made, lent, pinned) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
         let modes = Vec::new();
@@ -95,8 +99,12 @@ impl<'a> Build<'a> {
 
     /// Attaches a tree that nothing else needs.
     fn attach_last(&mut self, tree: Slot, path: &Path) {
-        self.attach(tree, path);
-        self.program.setup("close the tree", libc::SYS_close, &[tree.into()]);
+        match (self.own_name(path), path.strip_prefix("/")) {
+            // No folder on the way was ever a payload's to change.
+            (Some(_), Ok(name)) => self.program.attach_by_name(tree, self.root, name),
+            _ => self.attach(tree, path),
+        }
+        self.program.close("close the tree", tree);
     }
 
     /// Attaches one place.
@@ -193,27 +201,42 @@ impl<'a> Build<'a> {
             None => Some((self.root, path.strip_prefix("/").ok()?.to_path_buf())),
             Some(around) if around.content == Content::Host => None,
             Some(around) => {
-                let lent = self.lent.get(&around.path)?;
+                let (at, lent) = self.lent.get(&around.path)?;
                 let tail = path.strip_prefix(&around.path).ok()?;
-                Some((self.scratch, lent.join(tail)))
+                Some((*at, lent.join(tail)))
             }
         }
     }
 
-    /// Clones a fresh folder of the scratch.
+    /// Clones a fresh folder of the root, or of the scratch where the host's tree lies around.
     fn lend(&mut self, path: &Path, mode: u32, owned: bool, flags: u64) -> Slot {
-        let name = PathBuf::from(self.lent.len().to_string());
-        let scratch = self.scratch;
-        self.program.make_folder(scratch, &name, 0o700);
-        let text = self.program.path(&name);
+        let (at, name) = match self.own_name(path) {
+            Some(own) => {
+                self.folder(path);
+                own
+            }
+            None => {
+                let name = PathBuf::from(self.lent.len().to_string());
+                let scratch = self.scratch();
+                self.program.make_folder(scratch, &name, 0o700);
+                (scratch, name)
+            }
+        };
         if let Some((user, group)) = self.options.owner.filter(|_| owned) {
-            let arguments = [scratch.into(), text.into(), user.into(), group.into(), 0.into()];
+            let text = self.program.path(&name);
+            let arguments = [at.into(), text.into(), user.into(), group.into(), 0.into()];
             self.program.setup("give it to the payload", libc::SYS_fchownat, &arguments);
         }
-        self.modes.push((name.clone(), mode));
-        let tree = self.program.clone_own(From::Inside(scratch), &name, flags);
-        self.lent.insert(path.to_path_buf(), name);
+        self.modes.push((at, name.clone(), mode));
+        let tree = self.program.clone_own(From::Inside(at), &name, flags);
+        self.lent.insert(path.to_path_buf(), (at, name));
         tree
+    }
+
+    fn scratch(&mut self) -> Slot {
+        let size = self.options.size;
+        let program = &mut *self.program;
+        *self.scratch.get_or_insert_with(|| scratch(program, size))
     }
 
     fn link(&mut self, link: &Path, target: &Path) {
@@ -223,12 +246,12 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// Gives the folders of the scratch their modes, once nothing has to be made in them.
+    /// Gives the lent folders their modes, once nothing has to be made in them.
     fn set_modes(&mut self) {
-        for (name, mode) in std::mem::take(&mut self.modes) {
+        for (at, name, mode) in std::mem::take(&mut self.modes) {
             let text = format!("set mode {mode:o} of {}", quoted(&name));
             let name = self.program.path(&name);
-            let arguments = [self.scratch.into(), name.into(), mode.into()];
+            let arguments = [at.into(), name.into(), mode.into()];
             self.program.setup(text, libc::SYS_fchmodat, &arguments);
         }
     }
@@ -249,39 +272,48 @@ impl<'a> Build<'a> {
     }
 }
 
+/// Where the covers lie.
+const COVERS: &str = ".sandbox";
+
 /// What the sandbox's root is: nothing, or a clone of the host's.
-fn root(program: &mut Program, plan: &Plan, host: bool) -> Slot {
+fn root(program: &mut Program, plan: &Plan, size: Option<ByteSize>, host: bool) -> Slot {
     if host {
         let place = program.open_place(From::Host, Path::new("/"));
         let rights = plan.places.first().map_or(Rights::empty(), |place| place.rights);
-        program.clone_tree(place, "the host's root", flags_of(rights))
-    } else {
-        let options = [("mode", "0755"), ("size", "16m"), ("nr_inodes", "65536")];
-        program.filesystem("tmpfs", "the new root", &options, NODEV)
+        return program.clone_tree(place, "the host's root", flags_of(rights));
     }
+    tmpfs(program, "the new root", size)
 }
 
 /// What covers is read-only once and for all: clones of a read-only mount are.
-fn covers(program: &mut Program, scratch: Slot) -> Slot {
-    let folder = Path::new("covers");
-    program.make_folder(scratch, folder, 0o700);
-    program.make_file(scratch, &folder.join("file"), 0);
-    program.make_folder(scratch, &folder.join("folder"), 0);
-    let covers = program.clone_own(From::Inside(scratch), folder, NODEV | NOEXEC | RDONLY);
-    program.attach_by_name(covers, scratch, folder);
+fn covers(program: &mut Program, at: Slot) -> Slot {
+    let folder = Path::new(COVERS);
+    program.make_folder(at, folder, 0o700);
+    program.make_file(at, &folder.join("file"), 0);
+    program.make_folder(at, &folder.join("folder"), 0);
+    // Passable, for the clones to come; not to be listed.
+    let name = program.path(folder);
+    let arguments = [at.into(), name.into(), 0o111.into()];
+    program.setup("close the folder of the covers", libc::SYS_fchmodat, &arguments);
+    let covers = program.clone_own(From::Inside(at), folder, NODEV | NOEXEC | RDONLY);
+    program.attach_by_name(covers, at, folder);
     covers
 }
 
-/// The tmpfs that private places come from; all of them share its size. It lies over the
-/// host's `/proc`, which nothing needs any more, so that detaching the old root takes it along.
-fn scratch(program: &mut Program, disk: Option<ByteSize>) -> Slot {
-    let size = disk.map_or("50%".into(), |disk| disk.bytes().to_string());
-    // An inode costs the kernel about a kilobyte, so their number is part of the limit.
-    let inodes = disk.map_or(1 << 20, |disk| (disk.bytes() >> 12).clamp(256, 1 << 20)).to_string();
-    let options = [("mode", "0755"), ("size", &*size), ("nr_inodes", &*inodes)];
-    let scratch = program.filesystem("tmpfs", "private places", &options, NODEV);
+/// A second tmpfs. It lies over the host's `/proc`, which nothing needs any more, so that detaching
+/// the old root takes it along.
+fn scratch(program: &mut Program, size: Option<ByteSize>) -> Slot {
+    let scratch = tmpfs(program, "places inside the host's trees", size);
     program.attach_over(scratch, "/proc", "the scratch");
     scratch
+}
+
+fn tmpfs(program: &mut Program, what: &str, size: Option<ByteSize>) -> Slot {
+    let bytes = size.map_or("50%".into(), |size| size.bytes().to_string());
+    // An inode costs the kernel about a kilobyte, so their number is part of the limit.
+    let inodes = size.map_or(1 << 20, |size| (size.bytes() >> 12).clamp(256, 1 << 20)).to_string();
+    let options = [("mode", "0755"), ("size", &*bytes), ("nr_inodes", &*inodes)];
+    program.filesystem("tmpfs", what, &options, NODEV)
 }
 
 /// The mount flags that rights come to.

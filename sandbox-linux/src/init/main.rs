@@ -90,8 +90,10 @@ extern "C" fn start() -> ! {
 fn start_payload(program: &'static Header) -> i32 {
     #[repr(align(16))]
     struct Stack([u8; 16 << 10]);
-    let mut stack = Stack([0; 16 << 10]);
-    let end = stack.0.as_mut_ptr_range().end;
+    // Not initialised: nobody reads it before the child has written it.
+    let mut stack = core::mem::MaybeUninit::<Stack>::uninit();
+    // SAFETY: one past the end of the stack.
+    let end = unsafe { stack.as_mut_ptr().add(1) }.cast();
     // SAFETY: the payload's process only runs its list, whose results have room of their own.
     let child = unsafe { raw::borrow(end, payload_main, &raw const *program as u64) };
     if child < 0 {

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use super::Build;
 use super::verbs::{From, NODEV, NOEXEC, NOSUID, RDONLY};
-use crate::program::{Phase, Slot};
 
 /// Files of `/proc` that tell everybody of the kernel rather than of processes.
 const FILES: &[&str] = &["kallsyms", "keys", "key-users"];
+
+/// Folders of `/proc` that let everybody look into the machine's devices.
+const FOLDERS: &[&str] = &["acpi", "asound", "scsi"];
 
 /// Files that only the host's root can open; covered for a payload that keeps that user.
 const ROOT_FILES: &[&str] = &[
@@ -25,8 +27,8 @@ const ROOT_FILES: &[&str] = &[
     "ioports",
 ];
 
-/// Folders of `/proc` that tell of the kernel and of devices.
-const FOLDERS: &[&str] = &["acpi", "asound", "bus", "driver", "fs", "irq", "scsi"];
+/// Folders that matter for such a payload alone.
+const ROOT_FOLDERS: &[&str] = &["bus", "driver", "fs", "irq"];
 
 /// Devices that only give and take bytes.
 const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
@@ -54,26 +56,22 @@ impl Build<'_> {
         self.folder(Path::new("/proc"));
         let proc = self.program.filesystem("proc", "processes", &[], NODEV | NOEXEC | RDONLY);
         self.attach(proc, Path::new("/proc"));
-        let root_files = if self.options.root { ROOT_FILES } else { &[] };
-        for (names, cover) in [(FILES, "file"), (root_files, "file"), (FOLDERS, "folder")] {
-            for name in names {
-                self.cover(proc, name, cover);
+        let lists = [
+            (FILES, "file", true),
+            (FOLDERS, "folder", true),
+            (ROOT_FILES, "file", self.options.root),
+            (ROOT_FOLDERS, "folder", self.options.root),
+        ];
+        for (names, cover, _) in lists.iter().filter(|(_, _, wanted)| *wanted) {
+            for name in names.iter().map(Path::new) {
+                // The host's `/proc` has the same names: they are the kernel's.
+                if Path::new("/proc").join(name).exists() {
+                    let covers = From::Inside(self.covers);
+                    let tree = self.program.clone_own(covers, Path::new(cover), 0);
+                    self.program.attach_own(tree, proc, name);
+                }
             }
         }
-    }
-
-    /// Covers a name of `/proc`, if this kernel has it.
-    fn cover(&mut self, proc: Slot, name: &str, cover: &str) {
-        let covers = self.covers;
-        let name = PathBuf::from(name);
-        let path = self.program.path(&name);
-        self.program.optional(Phase::Setup, &[libc::ENOENT], |program| {
-            let text = format!("look for /proc/{}", name.display());
-            let arguments = [proc.into(), path.into(), 0.into(), 0.into()];
-            program.setup(text, libc::SYS_faccessat, &arguments);
-            let tree = program.clone_own(From::Inside(covers), Path::new(cover), 0);
-            program.attach_own(tree, proc, &name);
-        });
     }
 
     /// Where the whole host is readable, its services still are not: a read-only mount does not
@@ -92,28 +90,36 @@ impl Build<'_> {
     fn devices(&mut self) {
         let path = Path::new("/dev");
         self.folder(path);
-        let dev = self.lend(path, 0o755, false, NOEXEC | RDONLY);
-        let lent = self.lent.get(path).cloned().unwrap_or_default();
+        // In the host's root there is a `/dev` already, and it is the host's.
+        let (at, base, dev, prefix) = if self.host_root {
+            let tree = self.lend(path, 0o755, false, NOEXEC | RDONLY);
+            let (at, base) = self.lent.get(path).cloned().unwrap_or((tree, PathBuf::new()));
+            (at, base, tree, PathBuf::new())
+        } else {
+            (self.root, "dev".into(), self.root, "dev".into())
+        };
         for name in DEVICES {
-            self.program.make_file(self.scratch, &lent.join(name), 0o444);
+            self.program.make_file(at, &base.join(name), 0o444);
         }
         for name in ["pts", "shm"] {
-            self.program.make_folder(self.scratch, &lent.join(name), 0o755);
+            self.program.make_folder(at, &base.join(name), 0o755);
         }
         for (name, target) in LINKS {
-            self.program.make_link(self.scratch, &lent.join(name), Path::new(target));
+            self.program.make_link(at, &base.join(name), Path::new(target));
         }
-        self.attach(dev, path);
-        for name in DEVICES.iter().map(Path::new) {
-            // A read-only mount still lets a device be written to; its mode and owner stay.
-            let node = self.program.clone_own(From::Host, &path.join(name), RDONLY | NOEXEC);
-            self.program.attach_own(node, dev, name);
+        if self.host_root {
+            self.attach(dev, path);
+        }
+        // A read-only mount still lets a device be written to; its mode, owner and times stay.
+        let flags = RDONLY | NOEXEC;
+        for name in DEVICES {
+            let node = self.program.clone_own(From::Host, &path.join(name), flags);
+            self.program.attach_own(node, dev, &prefix.join(name));
         }
         let options = [("mode", "0600"), ("ptmxmode", "0666")];
-        let flags = NOSUID | NOEXEC;
-        let terminals = self.program.filesystem("devpts", "terminals", &options, flags);
-        self.program.attach_own(terminals, dev, Path::new("pts"));
-        let memory = self.lend(Path::new("/dev/shm"), 0o1777, true, NODEV);
-        self.program.attach_own(memory, dev, Path::new("shm"));
+        let terminals = self.program.filesystem("devpts", "terminals", &options, NOSUID | NOEXEC);
+        self.program.attach_own(terminals, dev, &prefix.join("pts"));
+        let memory = self.lend(&path.join("shm"), 0o1777, true, NODEV);
+        self.program.attach_own(memory, dev, &prefix.join("shm"));
     }
 }

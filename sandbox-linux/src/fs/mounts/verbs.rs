@@ -41,6 +41,14 @@ impl Program {
         self.call(Phase::Setup, name, number, arguments);
     }
 
+    /// Closes a descriptor, where they are many: the helper closes the rest all at once, when the
+    /// command runs already.
+    pub(super) fn close(&mut self, name: &str, slot: Slot) {
+        if self.close {
+            self.setup(name, libc::SYS_close, &[slot.into()]);
+        }
+    }
+
     /// Opens a path as a place in the tree, without following any link.
     pub(super) fn open_place(&mut self, from: From, path: &Path) -> Slot {
         let slot = self.slot();
@@ -65,7 +73,7 @@ impl Program {
         let arguments = [place.into(), empty.into(), clone.into()];
         self.call(Phase::Setup, format!("clone {name}"), libc::SYS_open_tree, &arguments)
             .store(tree);
-        self.setup("close the place", libc::SYS_close, &[place.into()]);
+        self.close("close the place", place);
         let flags = flags | NOSUID;
         self.set_flags(format!("make {name} {}", words(flags)), tree, flags, AT_RECURSIVE);
         tree
@@ -104,7 +112,7 @@ impl Program {
     /// As [`Self::attach_by_name`], for a tree that nothing else needs.
     pub(super) fn attach_own(&mut self, tree: Slot, at: Slot, name: &Path) {
         self.attach_by_name(tree, at, name);
-        self.setup("close the tree", libc::SYS_close, &[tree.into()]);
+        self.close("close the tree", tree);
     }
 
     /// Sets mount flags.
@@ -133,7 +141,7 @@ impl Program {
         let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
         let arguments = [tree.into(), empty.into(), place.into(), empty.into(), flags.into()];
         self.setup(format!("attach {name}"), libc::SYS_move_mount, &arguments);
-        self.setup("close the place", libc::SYS_close, &[place.into()]);
+        self.close("close the place", place);
     }
 
     /// Attaches a tree over a path of the host.
@@ -170,7 +178,7 @@ impl Program {
         let arguments = [context.into(), 1.into(), (flags | NOSUID).into()];
         self.call(Phase::Setup, format!("mount {what}"), libc::SYS_fsmount, &arguments)
             .store(mount);
-        self.setup("close the file system's context", libc::SYS_close, &[context.into()]);
+        self.close("close the file system's context", context);
         mount
     }
 
