@@ -203,7 +203,7 @@ fn crowd(tier: TierChoice, size: usize, counts: &Sender<usize>, held: &Receiver<
     let policies = [limited(), plain()];
     let request = ExecRequest::new("cat").with_stdin();
     let launch = |number: usize| {
-        let policy = &policies[usize::from(number % 10 != 0)];
+        let policy = &policies[usize::from(!number.is_multiple_of(10))];
         backend_with(tier).and_then(|backend| backend.spawn(policy, &request))
     };
     runtime().block_on(async {

@@ -9,7 +9,7 @@
 //! the narrower place. That is exact for what exists at launch; names that appear later in the
 //! broken-up folder are not granted.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use landlock::{
@@ -243,10 +243,20 @@ pub(crate) fn ruleset(rules: &[Rule], handled: Handled) -> Result<OwnedFd> {
     fd.ok_or_else(|| failed(&"the kernel made no ruleset"))
 }
 
-/// Opens a place without following any link.
+/// Opens a place without following any link. Where a filter knows no `openat2`, the kernel tells
+/// afterwards what was opened.
 fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
-    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    openat2(CWD, path, flags, Mode::empty(), resolve)
+    match openat2(CWD, path, flags, Mode::empty(), resolve) {
+        Err(rustix::io::Errno::NOSYS) => {}
+        opened => return opened,
+    }
+    let place = openat(CWD, path, flags | OFlags::NOFOLLOW, Mode::empty())?;
+    let name = format!("/proc/self/fd/{}", place.as_raw_fd());
+    match std::fs::read_link(name) {
+        Ok(found) if found == path => Ok(place),
+        _ => Err(rustix::io::Errno::LOOP),
+    }
 }

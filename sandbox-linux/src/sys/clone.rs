@@ -99,7 +99,7 @@ pub(crate) fn clone_helper(child: &Child<'_>) -> Result<Cloned, (usize, io::Erro
     let signals = block_signals();
     // SAFETY: `child_main` obeys the rules of the module's documentation; `args`, `stack` and
     // `shared` live until the call returns, which is after the child's exec or exit.
-    let pid = unsafe { clone3(&args, &raw mut shared) };
+    let pid = unsafe { clone3(&args, child_main, &raw mut shared as u64) };
     restore_signals(&signals);
     drop(stack);
     if pid < 0 {
@@ -119,9 +119,10 @@ pub(super) fn error(result: i64) -> io::Error {
 }
 
 /// # Safety
-/// `shared` is valid until the child's exec or exit.
+/// `main` obeys the rules of the module's documentation; what `argument` stands for and the stack
+/// are valid until the child's exec or exit.
 #[cfg(target_arch = "x86_64")]
-unsafe fn clone3(args: &CloneArgs, shared: *mut Shared<'_>) -> i64 {
+pub(super) unsafe fn clone3(args: &CloneArgs, main: extern "C" fn(u64) -> !, argument: u64) -> i64 {
     let result: i64;
     // SAFETY: the child starts behind the system call with its own stack, and never comes back.
     unsafe {
@@ -136,7 +137,7 @@ unsafe fn clone3(args: &CloneArgs, shared: *mut Shared<'_>) -> i64 {
             "2:",
             inlateout("rax") libc::SYS_clone3 => result,
             in("rdi") args, in("rsi") size_of::<CloneArgs>(),
-            in("r8") shared, in("r9") child_main as *const (),
+            in("r8") argument, in("r9") main,
             lateout("rcx") _, lateout("r11") _,
         );
     }
@@ -144,9 +145,10 @@ unsafe fn clone3(args: &CloneArgs, shared: *mut Shared<'_>) -> i64 {
 }
 
 /// # Safety
-/// `shared` is valid until the child's exec or exit.
+/// `main` obeys the rules of the module's documentation; what `argument` stands for and the stack
+/// are valid until the child's exec or exit.
 #[cfg(target_arch = "aarch64")]
-unsafe fn clone3(args: &CloneArgs, shared: *mut Shared<'_>) -> i64 {
+pub(super) unsafe fn clone3(args: &CloneArgs, main: extern "C" fn(u64) -> !, argument: u64) -> i64 {
     let result: i64;
     // SAFETY: the child starts behind the system call with its own stack, and never comes back.
     unsafe {
@@ -161,7 +163,7 @@ unsafe fn clone3(args: &CloneArgs, shared: *mut Shared<'_>) -> i64 {
             in("x8") libc::SYS_clone3,
             inlateout("x0") args as *const CloneArgs as u64 => result,
             in("x1") size_of::<CloneArgs>(),
-            in("x9") shared, in("x10") child_main as *const (),
+            in("x9") argument, in("x10") main,
             lateout("x30") _,
         );
     }
@@ -169,9 +171,9 @@ unsafe fn clone3(args: &CloneArgs, shared: *mut Shared<'_>) -> i64 {
 }
 
 /// The child. A numbered list; nothing in it allocates, locks or unwinds.
-extern "C" fn child_main(shared: *mut Shared<'_>) -> ! {
+extern "C" fn child_main(shared: u64) -> ! {
     // SAFETY: the parent waits and keeps it valid.
-    let shared = unsafe { &mut *shared };
+    let shared = unsafe { &mut *(shared as *mut Shared<'_>) };
     let (step, errno) = become_helper(shared.child);
     shared.failed = Some((step, errno));
     loop {

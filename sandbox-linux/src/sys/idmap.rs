@@ -3,28 +3,31 @@
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-use super::clone::{CLONE_CLEAR_SIGHAND, CloneArgs, error};
-use super::reap;
+use super::clone::{CLONE_CLEAR_SIGHAND, CloneArgs, clone3, error};
 use super::signals::{block_signals, restore_signals};
+use super::{call, reap};
+
+/// Of a child that makes three kinds of calls.
+const STACK: usize = 16 << 10;
 
 /// Makes a user namespace with these maps. Only a caller with the right to map others can.
 ///
 /// # Errors
 /// What the kernel answers.
 pub(crate) fn user_namespace(users: &str, groups: &str) -> io::Result<OwnedFd> {
-    let mut stack = vec![0u64; 512];
+    let mut stack = vec![0u64; STACK / 8];
     let mut pidfd: RawFd = -1;
     let flags = libc::CLONE_VM | libc::CLONE_PIDFD | libc::CLONE_NEWUSER;
     let args = CloneArgs {
         flags: flags as u64 | CLONE_CLEAR_SIGHAND,
         pidfd: &raw mut pidfd as u64,
         stack: stack.as_mut_ptr() as u64,
-        stack_size: 4096,
+        stack_size: STACK as u64,
         ..CloneArgs::default()
     };
     let signals = block_signals();
     // SAFETY: the child only sleeps, on its own stack, which is kept until it is reaped.
-    let pid = unsafe { clone3_sleeper(&args) };
+    let pid = unsafe { clone3(&args, sleep, u64::from(std::process::id())) };
     restore_signals(&signals);
     if pid < 0 {
         return Err(error(pid));
@@ -42,54 +45,18 @@ pub(crate) fn user_namespace(users: &str, groups: &str) -> io::Result<OwnedFd> {
     Ok(namespace?.into())
 }
 
-/// # Safety
-/// The stack outlives the child.
-#[cfg(target_arch = "x86_64")]
-unsafe fn clone3_sleeper(args: &CloneArgs) -> i64 {
-    let result: i64;
-    // SAFETY: the child only ever calls `pause`.
-    unsafe {
-        std::arch::asm!(
-            "syscall",
-            "test rax, rax",
-            "jnz 2f",
-            "3:",
-            "mov eax, {pause}",
-            "syscall",
-            "jmp 3b",
-            "2:",
-            pause = const libc::SYS_pause,
-            inlateout("rax") libc::SYS_clone3 => result,
-            in("rdi") args, in("rsi") size_of::<CloneArgs>(),
-            lateout("rcx") _, lateout("r11") _,
-        );
+/// Sleeps until this process ends it, or ends: a process that is killed here takes it along.
+extern "C" fn sleep(parent: u64) -> ! {
+    let end = [libc::PR_SET_PDEATHSIG as u64, libc::SIGKILL as u64, 0, 0, 0, 0];
+    call(libc::SYS_prctl, end);
+    // A parent that ended before it was asked sends nothing.
+    while call(libc::SYS_getppid, [0; 6]) == parent as i64 {
+        // Without descriptors and without an end.
+        call(libc::SYS_ppoll, [0; 6]);
     }
-    result
-}
-
-/// # Safety
-/// The stack outlives the child.
-#[cfg(target_arch = "aarch64")]
-unsafe fn clone3_sleeper(args: &CloneArgs) -> i64 {
-    let result: i64;
-    // SAFETY: the child only ever sleeps in `ppoll` without descriptors and without an end.
-    unsafe {
-        std::arch::asm!(
-            "svc 0",
-            "cbnz x0, 2f",
-            "3:",
-            "mov x0, #0", "mov x1, #0", "mov x2, #0", "mov x3, #0", "mov x4, #0",
-            "mov x8, {ppoll}",
-            "svc 0",
-            "b 3b",
-            "2:",
-            ppoll = const libc::SYS_ppoll,
-            in("x8") libc::SYS_clone3,
-            inlateout("x0") args as *const CloneArgs as u64 => result,
-            in("x1") size_of::<CloneArgs>(),
-        );
+    loop {
+        call(libc::SYS_exit, [0; 6]);
     }
-    result
 }
 
 /// Whether the file system behind a path can be mounted with mapped owners; changes nothing.
