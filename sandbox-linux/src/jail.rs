@@ -48,7 +48,7 @@ pub(crate) struct Jail {
     pub(crate) terminal: Option<TerminalSize>,
     pub(crate) stdin: bool,
     /// The payload's private folder on the host, where no mount can make one.
-    pub(crate) folder: Option<Arc<tempfile::TempDir>>,
+    pub(crate) folder: Option<Arc<crate::private::Folder>>,
     /// The files that the command can be, for the error when it is none.
     pub(crate) candidates: Vec<PathBuf>,
 }
@@ -103,7 +103,7 @@ pub(crate) type Variables = Vec<(OsString, OsString)>;
 #[derive(Default)]
 struct Outside {
     ruleset: Option<OwnedFd>,
-    folder: Option<Arc<tempfile::TempDir>>,
+    folder: Option<Arc<crate::private::Folder>>,
 }
 
 impl Outside {

@@ -33,7 +33,7 @@ struct State {
     ended: Option<Ended>,
     pidfd: Option<OwnedFd>,
     cgroup: Option<Cgroup>,
-    folder: Option<Arc<tempfile::TempDir>>,
+    folder: Option<Arc<crate::private::Folder>>,
 }
 
 impl Payload {
@@ -45,7 +45,7 @@ impl Payload {
         control: OwnedFd,
         screen: Option<OwnedFd>,
         cgroup: Cgroup,
-        folder: Option<Arc<tempfile::TempDir>>,
+        folder: Option<Arc<crate::private::Folder>>,
     ) -> Result<Self> {
         let watched = rustix::io::ioctl_fionbio(&control, true)
             .map_err(io::Error::from)
