@@ -137,7 +137,10 @@ fn alone(facts: &Facts) -> Claims {
     let files = || Enforcement::full("Landlock");
     let truncate = "files outside the workspace can be truncated (Landlock before ABI 3)";
     BTreeMap::from([
-        (F::FilesystemRead, files()),
+        (
+            F::FilesystemRead,
+            Enforcement::partial("Landlock", "what is outside can be looked up, watched, not read"),
+        ),
         (
             F::FilesystemWrite,
             if facts.landlock >= 3 { files() } else { Enforcement::partial("Landlock", truncate) },
@@ -170,7 +173,7 @@ fn processes_alone(facts: &Facts) -> Enforcement {
     }
     Enforcement::partial(
         "Landlock scopes, seccomp",
-        "names and command lines of host processes are visible in /proc",
+        "names and command lines of host processes, and the host's connections, are visible in /proc",
     )
 }
 
