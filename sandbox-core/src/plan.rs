@@ -19,7 +19,7 @@ use crate::policy::filesystem::Rights;
 use crate::policy::limits::ResourceLimits;
 use crate::policy::network::NetworkPolicy;
 use crate::policy::{EnforcementLevel, Policy, SyscallProfile};
-use crate::resolve::{HostFiles, Lookup, Memo};
+use crate::resolve::{HostFiles, Lookup, Memo, Resolved};
 
 /// What a plan needs to know of the host.
 pub struct Host<'a> {
@@ -141,10 +141,10 @@ impl View<'_> {
         places::enclosing(self.places, path)
     }
 
-    /// Whether a link of the host is there for a command, too.
-    fn shows_link(&self, link: &Path) -> bool {
-        self.links.contains_key(link)
-            || self.place(link).is_some_and(|place| place.content == Content::Host)
+    /// Whether the sandbox has every link by which a path was found.
+    fn names(&self, found: &Resolved) -> bool {
+        let host = |link: &Path| self.place(link).is_some_and(|p| p.content == Content::Host);
+        found.links.keys().all(|link| self.links.contains_key(link) || host(link))
     }
 
     /// Whether a directory can be entered: granted, or on the way to something granted.

@@ -107,7 +107,8 @@ pub struct Resolved {
 /// The kernel's own bound on links in one path.
 const MOST_LINKS: usize = 40;
 
-/// Resolves an absolute path. Names at the end that do not exist are kept as they are.
+/// Resolves an absolute path. Names at the end that do not exist are kept as they are. What comes
+/// back has no `..`.
 ///
 /// # Errors
 /// What the file system answers, but for "not found"; `FilesystemLoop`-like errors after 40 links.
@@ -115,9 +116,13 @@ pub fn resolve(files: &dyn Lookup, path: &Path) -> io::Result<Resolved> {
     let mut names: VecDeque<OsString> = names_of(path);
     let mut found = PathBuf::from("/");
     let mut links = BTreeMap::new();
+    let mut crossed = 0;
     let mut kind = Some(Kind::Directory);
     while let Some(name) = names.pop_front() {
         if name == ".." {
+            if kind != Some(Kind::Directory) {
+                return Err(io::ErrorKind::NotADirectory.into());
+            }
             found.pop();
             continue;
         }
@@ -125,7 +130,8 @@ pub fn resolve(files: &dyn Lookup, path: &Path) -> io::Result<Resolved> {
         match files.kind(&next) {
             Ok(Kind::Link) => {
                 let target = files.target(&next)?;
-                if links.len() >= MOST_LINKS {
+                crossed += 1;
+                if crossed > MOST_LINKS {
                     return Err(io::Error::other("too many symbolic links"));
                 }
                 if target.is_absolute() {
@@ -141,6 +147,10 @@ pub fn resolve(files: &dyn Lookup, path: &Path) -> io::Result<Resolved> {
                 found = next;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // The parent of what does not exist does not exist either.
+                if names.iter().any(|name| name == "..") {
+                    return Err(error);
+                }
                 found = next;
                 found.extend(names);
                 return Ok(Resolved { path: found, kind: None, links });

@@ -78,13 +78,15 @@ impl Running {
         // Nobody took the input, so nobody writes: the command must not wait for it.
         drop(self.stdin.take());
         let keep = self.limits.captured_output();
-        let left = Allowance { pass: self.limits.output.map_or(u64::MAX, ByteSize::bytes), keep };
+        let pass = self.limits.output.map_or(u64::MAX, ByteSize::bytes).into();
+        let left = &Allowance { pass, keep: keep.into() };
         let meter = Meter::new(self.started);
+        let watch = Watch { process: &*self.process, limits: &self.limits, started: self.started };
         let (ended_at, until) = channel(None);
         let out = pump(self.stdout.take(), stdout, &meter, left, until.clone());
         let err = pump(self.stderr.take(), stderr, &meter, left, until);
         let (out, err) = (async { Ok(out.await) }, async { Ok(err.await) });
-        let (ended, stdout, stderr) = tokio::try_join!(self.watch(&meter, &ended_at), out, err)?;
+        let (ended, stdout, stderr) = tokio::try_join!(watch.end(&meter, &ended_at), out, err)?;
         self.finished = true;
         Ok(ExecResult {
             exit: ended.exit,
@@ -96,9 +98,27 @@ impl Running {
             report: std::mem::take(&mut self.report),
         })
     }
+}
 
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.finished {
+            // There is nobody left to tell; the process's own guard reaps what remains.
+            let _ = self.process.kill();
+        }
+    }
+}
+
+/// What decides about the end of a command; apart from its streams, which only one thread may hold.
+struct Watch<'a> {
+    process: &'a dyn Process,
+    limits: &'a ResourceLimits,
+    started: Instant,
+}
+
+impl Watch<'_> {
     /// Waits for the end, and brings it about when a limit is reached; then tells the pumps when.
-    async fn watch(&self, meter: &Meter, ended_at: &Sender<Option<Instant>>) -> Result<Ended> {
+    async fn end(self, meter: &Meter, ended_at: &Sender<Option<Instant>>) -> Result<Ended> {
         let mut reached = None;
         loop {
             let deadline = self.next_deadline(meter).filter(|_| reached.is_none());
@@ -139,15 +159,6 @@ impl Running {
         let wall = wall.map(|at| (at, Exit::TimedOut));
         let idle = idle.map(|at| (at, Exit::Killed(KillReason::Idle)));
         wall.into_iter().chain(idle).min_by_key(|(at, _)| *at)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if !self.finished {
-            // There is nobody left to tell; the process's own guard reaps what remains.
-            let _ = self.process.kill();
-        }
     }
 }
 

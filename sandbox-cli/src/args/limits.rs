@@ -31,7 +31,7 @@ pub(super) struct LimitOptions {
     /// Bytes in private places such as /tmp, and in the workspace where it can be bounded
     #[arg(long, value_name = "SIZE")]
     disk: Option<ByteSize>,
-    /// Bytes of each output stream that are kept or passed on; the rest is dropped
+    /// Bytes of output, both streams together, that are kept or passed on; the rest is dropped
     #[arg(long, value_name = "SIZE")]
     output: Option<ByteSize>,
     /// End the command after this much elapsed time without output

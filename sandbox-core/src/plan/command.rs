@@ -66,8 +66,7 @@ pub(super) fn working_directory(
         return Err(SandboxError::InvalidRequest(message));
     }
     // By the name that was asked for, if the sandbox has the links that it crosses.
-    let by_name = seen.links.keys().all(|link| view.shows_link(link));
-    Ok(if by_name { path.into() } else { seen.path })
+    Ok(if view.names(&seen) { path.into() } else { seen.path })
 }
 
 /// Whether a directory of the host is there for a command, too. A private place is empty: none of
@@ -126,7 +125,7 @@ fn look(named: &[PathBuf], view: &View<'_>) -> (Vec<PathBuf>, Option<PathBuf>) {
         });
         let private = place.is_some_and(|place| place.content == Content::Private);
         match found.kind {
-            Some(Kind::File) if executable => seen.push(path.clone()),
+            Some(Kind::File) if executable && view.names(&found) => seen.push(path.clone()),
             Some(Kind::File) if !private => hidden = hidden.or(Some(found.path)),
             _ => {}
         }

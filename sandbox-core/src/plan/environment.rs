@@ -53,5 +53,5 @@ fn search_path(caller: Option<&OsString>, view: &View<'_>) -> OsString {
 }
 
 fn visible(path: &Path, view: &View<'_>) -> bool {
-    resolve(view.files, path).is_ok_and(|found| view.enterable(&found.path))
+    resolve(view.files, path).is_ok_and(|found| view.names(&found) && view.enterable(&found.path))
 }

@@ -158,7 +158,7 @@ impl PolicyFile {
         }
         toml::from_str(text).map_err(|error| PolicyFileError {
             file,
-            position: error.span().map(|span| position(text, span.start)),
+            position: error.span().map(|span| position(text, narrow(text, span, error.message()))),
             message: error.message().to_owned(),
         })
     }
@@ -278,6 +278,17 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+/// Where in a span the value stands that a message quotes first: the parser gives the place of a
+/// whole list for a wrong value in it.
+fn narrow(text: &str, span: std::ops::Range<usize>, message: &str) -> usize {
+    let quoted = message.strip_prefix('"').and_then(|rest| rest.split_once('"'));
+    let inside = text.get(span.clone()).zip(quoted).and_then(|(inside, (value, _))| {
+        let forms = [format!("\"{value}\""), format!("'{value}'")];
+        forms.iter().filter_map(|form| inside.find(form.as_str())).min()
+    });
+    span.start + inside.unwrap_or(0)
 }
 
 /// Where a name stands last in the file, as a quoted string or as a key.

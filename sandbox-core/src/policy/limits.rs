@@ -35,7 +35,7 @@ pub struct ResourceLimits {
     /// Bytes in private places, and in the workspace where the system can bound it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk: Option<ByteSize>,
-    /// Bytes of each output stream that are kept or passed on; the rest is counted and dropped.
+    /// Bytes of output, both streams together, that are kept or passed on; the rest is dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<ByteSize>,
     /// Elapsed time without output; then the whole tree is ended.
@@ -53,10 +53,10 @@ pub struct LimitError {
 }
 
 impl ResourceLimits {
-    /// The bytes of each stream that are kept when the policy names no output limit.
+    /// The bytes of output that are kept when the policy names no output limit.
     pub const DEFAULT_OUTPUT: ByteSize = ByteSize::from_mib(64);
 
-    /// The bytes of each output stream that are kept in memory.
+    /// The bytes of output that are kept in memory.
     #[must_use]
     pub fn captured_output(&self) -> u64 {
         self.output.unwrap_or(Self::DEFAULT_OUTPUT).bytes()

@@ -72,3 +72,13 @@ fn other_errors_are_told() {
     assert_eq!(kind("/closed/x"), io::ErrorKind::PermissionDenied);
     assert_eq!(kind("/file/x"), io::ErrorKind::NotADirectory);
 }
+
+#[test]
+fn what_is_no_directory_has_no_parent() {
+    let files =
+        Forged::new(&["/a/file", "/a/l -> file/../other", "/a/other", "/a/gone -> x/../file"]);
+    assert!(resolve(&files, Path::new("/a/l")).is_err());
+    let error = resolve(&files, Path::new("/a/gone")).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    assert_eq!(found(&files, "/a/../a"), ("/a".into(), Some(Kind::Directory), 0));
+}

@@ -43,11 +43,11 @@ impl Meter {
     }
 }
 
-/// How much of one stream is passed on, and how much of that is kept.
-#[derive(Clone, Copy)]
+/// How much of both streams together is passed on, and how much of that is kept: a limit on what a
+/// command costs must not depend on how it spreads its output.
 pub(super) struct Allowance {
-    pub(super) pass: u64,
-    pub(super) keep: u64,
+    pub(super) pass: AtomicU64,
+    pub(super) keep: AtomicU64,
 }
 
 /// Moves one stream until its end, or until `ended` tells that a limit has ended the command and
@@ -56,7 +56,7 @@ pub(super) async fn pump(
     source: Option<impl AsyncRead + Unpin>,
     mut sink: Sink<'_>,
     meter: &Meter,
-    mut left: Allowance,
+    left: &Allowance,
     mut ended: Receiver<Option<Instant>>,
 ) -> Captured {
     let mut captured = Captured::default();
@@ -71,10 +71,10 @@ pub(super) async fn pump(
         // An error of the source is its end: a terminal answers EIO when its last user is gone.
         let Ok(read @ 1..) = read else { break };
         meter.note();
-        let allowed = take(&mut left.pass, read);
+        let allowed = take(&left.pass, read);
         let kept = match &mut sink {
             Sink::Capture => {
-                let kept = take(&mut left.keep, allowed);
+                let kept = take(&left.keep, allowed);
                 captured.bytes.extend_from_slice(&buffer[..kept]);
                 kept
             }
@@ -114,10 +114,11 @@ async fn send(
     sent
 }
 
-fn take(left: &mut u64, wanted: usize) -> usize {
-    let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(wanted);
-    *left -= taken as u64;
-    taken
+fn take(left: &AtomicU64, wanted: usize) -> usize {
+    let less = |left: u64| Some(left.saturating_sub(wanted as u64));
+    let before = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    let (Ok(before) | Err(before)) = before;
+    usize::try_from(before).unwrap_or(usize::MAX).min(wanted)
 }
 
 /// Waits until a slow reader has had its time; for ever, as long as no limit ended the command.

@@ -10,6 +10,8 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use rustix::fs::{Mode, OFlags};
+
 use super::child::become_helper;
 use super::signals::{block_signals, restore_signals};
 use super::{call, reap};
@@ -81,6 +83,20 @@ const STACK: usize = 64 << 10;
 /// # Errors
 /// The step of [`CHILD_STEPS`] and the error number.
 pub(crate) fn clone_helper(child: &Child<'_>) -> Result<Cloned, (usize, io::Error)> {
+    let made = make(child);
+    let (Some(cgroup), Err((0, error))) = (child.cgroup, &made) else { return made };
+    if error.raw_os_error() != Some(libc::ENOSYS) {
+        return made;
+    }
+    // `clone` starts nothing in a group, so the child moves itself, as with version 1.
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    let own = rustix::fs::openat(cgroup, "cgroup.procs", flags, Mode::empty());
+    let own = own.map_err(|error| (1, error.into()))?;
+    let tasks: Vec<RawFd> = child.tasks.iter().copied().chain([own.as_raw_fd()]).collect();
+    make(&Child { cgroup: None, tasks: &tasks, ..*child })
+}
+
+fn make(child: &Child<'_>) -> Result<Cloned, (usize, io::Error)> {
     let mut pidfd: RawFd = -1;
     let mut stack = vec![0u64; STACK / 8];
     let mut shared = Shared { child, failed: None };
@@ -99,7 +115,7 @@ pub(crate) fn clone_helper(child: &Child<'_>) -> Result<Cloned, (usize, io::Erro
     let signals = block_signals();
     // SAFETY: `child_main` obeys the rules of the module's documentation; `args`, `stack` and
     // `shared` live until the call returns, which is after the child's exec or exit.
-    let pid = unsafe { clone3(&args, child_main, &raw mut shared as u64) };
+    let pid = unsafe { clone(&args, child_main, &raw mut shared as u64) };
     restore_signals(&signals);
     drop(stack);
     if pid < 0 {
@@ -118,11 +134,35 @@ pub(super) fn error(result: i64) -> io::Error {
     io::Error::from_raw_os_error(-result as i32)
 }
 
+/// Makes a child by `clone3`, or by `clone` where a filter knows no `clone3`; what `clone` cannot
+/// do is an error then.
+///
 /// # Safety
 /// `main` obeys the rules of the module's documentation; what `argument` stands for and the stack
 /// are valid until the child's exec or exit.
+pub(super) unsafe fn clone(args: &CloneArgs, main: extern "C" fn(u64) -> !, argument: u64) -> i64 {
+    let new = [&raw const *args as u64, size_of::<CloneArgs>() as u64, 0];
+    // SAFETY: the caller vouches for what the child does.
+    let made = unsafe { start(libc::SYS_clone3, new, main, argument) };
+    if made != -i64::from(libc::ENOSYS) || args.flags & CLONE_INTO_CGROUP != 0 {
+        return made;
+    }
+    // Handlers need not be cleared: signals are blocked up to the exec, which clears them.
+    let flags = args.flags & !CLONE_CLEAR_SIGHAND;
+    let old = [flags, args.stack + args.stack_size, args.pidfd];
+    // SAFETY: as above.
+    unsafe { start(libc::SYS_clone, old, main, argument) }
+}
+
+/// # Safety
+/// As [`clone`].
 #[cfg(target_arch = "x86_64")]
-pub(super) unsafe fn clone3(args: &CloneArgs, main: extern "C" fn(u64) -> !, argument: u64) -> i64 {
+unsafe fn start(
+    number: libc::c_long,
+    arguments: [u64; 3],
+    main: extern "C" fn(u64) -> !,
+    argument: u64,
+) -> i64 {
     let result: i64;
     // SAFETY: the child starts behind the system call with its own stack, and never comes back.
     unsafe {
@@ -135,8 +175,8 @@ pub(super) unsafe fn clone3(args: &CloneArgs, main: extern "C" fn(u64) -> !, arg
             "call r9",
             "ud2",
             "2:",
-            inlateout("rax") libc::SYS_clone3 => result,
-            in("rdi") args, in("rsi") size_of::<CloneArgs>(),
+            inlateout("rax") number => result,
+            in("rdi") arguments[0], in("rsi") arguments[1], in("rdx") arguments[2], in("r10") 0,
             in("r8") argument, in("r9") main,
             lateout("rcx") _, lateout("r11") _,
         );
@@ -145,10 +185,14 @@ pub(super) unsafe fn clone3(args: &CloneArgs, main: extern "C" fn(u64) -> !, arg
 }
 
 /// # Safety
-/// `main` obeys the rules of the module's documentation; what `argument` stands for and the stack
-/// are valid until the child's exec or exit.
+/// As [`clone`].
 #[cfg(target_arch = "aarch64")]
-pub(super) unsafe fn clone3(args: &CloneArgs, main: extern "C" fn(u64) -> !, argument: u64) -> i64 {
+unsafe fn start(
+    number: libc::c_long,
+    arguments: [u64; 3],
+    main: extern "C" fn(u64) -> !,
+    argument: u64,
+) -> i64 {
     let result: i64;
     // SAFETY: the child starts behind the system call with its own stack, and never comes back.
     unsafe {
@@ -160,9 +204,9 @@ pub(super) unsafe fn clone3(args: &CloneArgs, main: extern "C" fn(u64) -> !, arg
             "blr x10",
             "brk #1",
             "2:",
-            in("x8") libc::SYS_clone3,
-            inlateout("x0") args as *const CloneArgs as u64 => result,
-            in("x1") size_of::<CloneArgs>(),
+            in("x8") number,
+            inlateout("x0") arguments[0] => result,
+            in("x1") arguments[1], in("x2") arguments[2], in("x3") 0, in("x4") 0,
             in("x9") argument, in("x10") main,
             lateout("x30") _,
         );

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-use super::clone::{CLONE_CLEAR_SIGHAND, CloneArgs, clone3, error};
+use super::clone::{CLONE_CLEAR_SIGHAND, CloneArgs, clone, error};
 use super::signals::{block_signals, restore_signals};
 use super::{call, reap};
 
@@ -27,7 +27,7 @@ pub(crate) fn user_namespace(users: &str, groups: &str) -> io::Result<OwnedFd> {
     };
     let signals = block_signals();
     // SAFETY: the child only sleeps, on its own stack, which is kept until it is reaped.
-    let pid = unsafe { clone3(&args, sleep, u64::from(std::process::id())) };
+    let pid = unsafe { clone(&args, sleep, u64::from(std::process::id())) };
     restore_signals(&signals);
     if pid < 0 {
         return Err(error(pid));
