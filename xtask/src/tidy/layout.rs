@@ -59,11 +59,13 @@ fn begins_with_docs(text: &str) -> bool {
     text.lines().find(|line| !line.trim().is_empty()).is_some_and(|line| line.starts_with("//!"))
 }
 
-/// Each crate takes the workspace's lints.
+/// Each crate takes the workspace's lints; one outside of the workspace cannot, and says so by
+/// being a workspace of its own.
 pub(super) fn lints(tree: &Tree) -> Vec<Place> {
     let manifests = tree.sources.iter().filter(|source| source.name() == "Cargo.toml");
     let crates = manifests.filter(|source| has_line(&source.text, "[package]"));
-    let loose = crates.filter(|source| !takes_lints(&source.text));
+    let loose = crates
+        .filter(|source| !takes_lints(&source.text) && !has_line(&source.text, "[workspace]"));
     let message = "add [lints] workspace = true";
     loose.map(|source| Place::new(&source.path, 1, message)).collect()
 }
@@ -113,6 +115,7 @@ mod tests {
         assert_eq!(complaints("[package]\nname = \"a\"\n"), 1);
         assert_eq!(complaints("[package]\n[lints]\n[dependencies]\na.workspace = true\n"), 1);
         assert_eq!(complaints("[package]\n[lints]\nworkspace = true\n"), 0);
+        assert_eq!(complaints("[workspace]\n[package]\n"), 0);
         assert_eq!(complaints("[workspace]\n"), 0);
     }
 }
