@@ -22,6 +22,7 @@ use sandbox_core::policy::filesystem::Rights;
 use crate::program::{Program, Slot};
 use verbs::{From, NODEV, NOEXEC, NOSUID, RDONLY};
 
+mod chroot;
 mod system;
 mod verbs;
 
@@ -71,14 +72,21 @@ struct Build<'a> {
     pinned: BTreeSet<PathBuf>,
     /// Whether the root is a clone of the host's.
     host_root: bool,
+    /// The mount namespace, for a caller whose root is not its root.
+    chroot: Option<Slot>,
 }
 
 impl<'a> Build<'a> {
     fn start(program: &'a mut Program, plan: &'a Plan, options: &'a Options<'a>) -> Self {
+        let chroot = chroot::chrooted().then(|| chroot::leave(program));
         let slash = program.text("/");
         let private = libc::MS_REC | libc::MS_PRIVATE;
         let arguments = [0.into(), slash.into(), 0.into(), private.into(), 0.into()];
         program.setup("take the mounts out of the host's view", libc::SYS_mount, &arguments);
+        let chroot = chroot.map(|(namespace, folder)| {
+            chroot::come_back(program, folder);
+            namespace
+        });
         let host_root = plan.places.first().is_some_and(|place| place.path == Path::new("/"));
         // Beyond this many, open trees would come near the limit of descriptors.
         program.close = plan.places.len() > 60;
@@ -88,7 +96,20 @@ impl<'a> Build<'a> {
         program.attach_over(root, "/", "the new root");
         let (made, lent, pinned) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
         let modes = Vec::new();
-        Self { program, plan, options, root, scratch, covers, made, lent, modes, pinned, host_root }
+        Self {
+            program,
+            plan,
+            options,
+            root,
+            scratch,
+            covers,
+            made,
+            lent,
+            modes,
+            pinned,
+            host_root,
+            chroot,
+        }
     }
 
     /// Attaches a tree at a path of the new root.
@@ -261,6 +282,9 @@ impl<'a> Build<'a> {
         let (dot, slash) = (self.program.text("."), self.program.text("/"));
         let detach = libc::MNT_DETACH;
         let program = &mut *self.program;
+        if let Some(namespace) = self.chroot {
+            chroot::leave_by(program, namespace);
+        }
         program.setup("go to the new root", libc::SYS_fchdir, &[self.root.into()]);
         program.setup("make it the root", libc::SYS_pivot_root, &[dot.into(), dot.into()]);
         program.setup("detach the old root", libc::SYS_umount2, &[dot.into(), detach.into()]);
