@@ -40,7 +40,7 @@ fn relative_folders_of_the_path_are_dropped() {
     let only = request(
         &machine(),
         usual(),
-        &ExecRequest::new("run.sh").cwd("/home/me/repo").env("PATH", ".:"),
+        &ExecRequest::new("run.sh").cwd("/home/me/repo").env("PATH", ".:home/me/repo:"),
         &[],
     );
     assert!(matches!(only, Err(SandboxError::CommandNotFound { .. })), "{only:?}");

@@ -57,8 +57,10 @@ fn a_link_inside_of_a_shown_folder_needs_no_other() {
 fn two_names_of_one_folder_are_one_place_and_the_stricter_wins() {
     let mut files = machine();
     files.add("/alias -> /srv/data");
-    let policy = empty().write("/srv/data").unwrap().read("/alias").unwrap();
-    assert_eq!(places(&plan(&files, policy).unwrap()), ["/srv/data read_only"]);
+    for (one, other) in [("/srv/data", "/alias"), ("/alias", "/srv/data")] {
+        let policy = empty().write(one).unwrap().read(other).unwrap();
+        assert_eq!(places(&plan(&files, policy).unwrap()), ["/srv/data read_only"]);
+    }
 }
 
 #[test]

@@ -226,12 +226,27 @@ fn a_pointer_that_is_not_returned_is_not_believed() {
         aimed_at(&target);
         assert_eq!(granted(), None, "{target:?}");
     }
-    // Another tree's folder: it points back, but not here.
-    let (_, other) = (fs::create_dir_all(base.join("other")).unwrap(), base.join("other"));
-    fs::write(other.join(".git"), fs::read(&pointer).unwrap()).unwrap();
     aimed_at(&common.join("worktrees/tree"));
-    assert_eq!(git::common_directory(&other), None);
     assert_eq!(granted(), Some(common));
+    // The pointer of another tree: what it names points back, but not here.
+    let other = base.join("other");
+    fs::create_dir_all(&other).unwrap();
+    fs::copy(&pointer, other.join(".git")).unwrap();
+    assert_eq!(git::common_directory(&other), None);
+}
+
+#[test]
+fn what_does_not_look_like_a_repository_is_not_believed() {
+    let (_guard, base) = folder();
+    let (common, tree) = worktree(&base);
+    let back = fs::read(common.join("worktrees/tree/gitdir")).unwrap();
+    for own in ["home/worktrees/tree", "main/.git/elsewhere/tree"] {
+        let own = base.join(own);
+        fs::create_dir_all(&own).unwrap();
+        fs::write(own.join("gitdir"), &back).unwrap();
+        fs::write(tree.join(".git"), format!("gitdir: {}\n", own.display())).unwrap();
+        assert_eq!(git::common_directory(&tree), None, "{own:?}");
+    }
 }
 
 #[test]
