@@ -50,13 +50,6 @@ impl Workspace {
         command
     }
 
-    /// The release build of `sandbox`, linked the ordinary way; built when it is out of date.
-    pub(crate) fn release_binary(&self) -> Result<PathBuf> {
-        let status = self.cargo().args(RELEASE).status().context("run cargo build")?;
-        ensure!(status.success(), "cargo {}: {status}", RELEASE.join(" "));
-        Ok(self.release_path())
-    }
-
     /// An optimised build of xtask itself, for measuring.
     pub(crate) fn quick_binary(&self) -> Result<PathBuf> {
         let build = ["build", "--profile", "quick", "--package", "xtask"];
@@ -65,6 +58,7 @@ impl Workspace {
         Ok(self.target.join("quick").join(format!("xtask{}", env::consts::EXE_SUFFIX)))
     }
 
+    /// The release build of `sandbox`, linked the ordinary way.
     pub(crate) fn release_path(&self) -> PathBuf {
         self.target.join("release").join(format!("sandbox{}", env::consts::EXE_SUFFIX))
     }

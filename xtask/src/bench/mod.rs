@@ -60,7 +60,7 @@ struct Entrant {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     ensure!(args.iterations > 0, "no rounds, no results");
-    let sandbox = Workspace::locate()?.release_binary()?;
+    let sandbox = crate::dist::build(&Workspace::locate()?)?;
     let mut entrants = enter(args, &sandbox)?;
     for round in 0..WARM_UP + args.iterations {
         run_round(&mut entrants, round)?;
