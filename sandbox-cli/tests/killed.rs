@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{WaitOptions, getpid, set_child_subreaper, wait};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, wait};
 use support::{PATIENCE, folder, open_to_everybody, shell};
 
 /// How soon after the launcher's end everything has to be gone.
@@ -122,7 +122,12 @@ impl Launch {
             if left.is_empty() {
                 break;
             }
-            assert!(Instant::now() < deadline, "still there: {left:#?}");
+            if Instant::now() > deadline {
+                for (process, _) in &left {
+                    let _ = kill_process(*process, Signal::KILL);
+                }
+                panic!("still there: {left:#?}");
+            }
             thread::sleep(Duration::from_millis(1));
         }
         let private = self.private_folder();
@@ -133,17 +138,17 @@ impl Launch {
     }
 
     /// Processes that carry the mark, and children that this process did not have.
-    fn left(&self) -> Vec<String> {
+    fn left(&self) -> Vec<(Pid, String)> {
         let processes = fs::read_dir("/proc").expect("/proc").flatten().map(|entry| entry.path());
-        let read = |path: &Path, name| fs::read_to_string(path.join(name)).unwrap_or_default();
-        let own = getpid().as_raw_nonzero().to_string();
-        let is_ours = |path: &PathBuf| {
-            let parent = read(path, "stat").rsplit_once(") ").map(|(_, fields)| fields.to_owned());
-            let parent = parent.as_deref().and_then(|fields| fields.split(' ').nth(1));
-            parent == Some(&own) || read(path, "cmdline").contains(&self.marker)
+        let judged = |path: PathBuf| {
+            let number = Pid::from_raw(path.file_name()?.to_str()?.parse().ok()?)?;
+            let read = |name| fs::read_to_string(path.join(name)).unwrap_or_default();
+            let (stat, command) = (read("stat"), read("cmdline"));
+            let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()?;
+            let is_ours = Pid::from_raw(parent) == Some(getpid());
+            (is_ours || command.contains(&self.marker)).then(|| (number, stat + &command))
         };
-        let found = processes.filter(is_ours);
-        found.map(|path| format!("{}: {}", path.display(), read(&path, "status"))).collect()
+        processes.filter_map(judged).collect()
     }
 }
 

@@ -270,7 +270,8 @@ fn memory(tier: Tier, groups: Groups) -> Enforcement {
     Enforcement::partial(
         "rlimits and sampling",
         "one process is bounded exactly, the whole tree by looking every 10 ms, private places \
-         apart (no memory cgroup can be made here)",
+         apart, and a process that is refused memory is not told from one that fails by itself \
+         (no memory cgroup can be made here)",
     )
 }
 

@@ -13,14 +13,18 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getpid, getrlimit, set_child_subreaper, setrlimit};
 use sandbox_core::run::{Running, Sink};
 use sandbox_core::{ByteSize, ExecRequest, Policy, SandboxError};
 use sandbox_linux::{Prepared, TierChoice, backend_with};
 use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
 use traces::Traces;
+
+/// Longer than any command here takes on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Threads that launch at the same time.
 const LAUNCHERS: usize = 4;
@@ -103,7 +107,8 @@ impl Stage {
     }
 
     async fn run(&self, policy: &Policy, request: &ExecRequest) -> sandbox_core::Result<()> {
-        let result = backend_with(self.tier)?.run(policy, request).await?;
+        let backend = backend_with(self.tier)?;
+        let result = timeout(PATIENCE, backend.run(policy, request)).await.expect("an end")?;
         assert!(result.exit.success(), "{:?}: {}", result.exit, result.stderr.text());
         Ok(())
     }

@@ -53,7 +53,8 @@ impl Traces {
         let deadline = Instant::now() + SETTLES_WITHIN;
         let mut left = Self::now().beyond(before);
         while !left.is_empty() {
-            assert!(Instant::now() < deadline, "left behind: {left:#?}");
+            let some = left.combine(&left, |left, _| left.iter().take(5).cloned().collect());
+            assert!(Instant::now() < deadline, "left: {:?}, such as {some:#?}", left.counts());
             thread::sleep(Duration::from_millis(10));
             let still = Self::now();
             left = left.combine(&still, |left, now| left.intersection(now).cloned().collect());
