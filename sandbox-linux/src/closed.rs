@@ -50,8 +50,18 @@ impl User {
         let Ok(found) = std::fs::symlink_metadata(path) else { return false };
         let group = self.groups.contains(&found.gid()) && found.mode() & 0o070 != 0;
         let others = found.mode() & 0o007 != 0;
-        found.uid() == 0 && self.user != 0 && !group && !others && folders_are_roots(path)
+        let modes_say_so = found.uid() == 0 && self.user != 0 && !group && !others;
+        modes_say_so && !has_access_list(path) && folders_are_roots(path)
     }
+}
+
+/// Whether the file has an access list, which can let a user in whom the mode keeps out. Anything
+/// but a clear "no" counts as yes: then the path is covered.
+fn has_access_list(path: &Path) -> bool {
+    use rustix::io::Errno;
+    let mut nothing: [u8; 0] = [];
+    let asked = rustix::fs::lgetxattr(path, "system.posix_acl_access", &mut nothing);
+    !matches!(asked, Err(Errno::NODATA | Errno::OPNOTSUPP))
 }
 
 /// Whether only root can change what lies under these names.
@@ -60,4 +70,34 @@ fn folders_are_roots(path: &Path) -> bool {
         std::fs::symlink_metadata(folder)
             .is_ok_and(|found| found.uid() == 0 && found.mode() & 0o022 == 0)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// user::rw-, user:1:r--, group::---, mask::r--, other::---, as acl(5) lays it out.
+    const LIST: &[(u16, u16, u32)] =
+        &[(1, 6, NONE), (2, 4, 1), (4, 0, NONE), (16, 4, NONE), (32, 0, NONE)];
+    const NONE: u32 = u32::MAX;
+
+    #[test]
+    fn an_access_list_is_seen() -> Result<(), Box<dyn std::error::Error>> {
+        let file = tempfile::NamedTempFile::new_in("/var/tmp")?;
+        assert!(!has_access_list(file.path()));
+        let mut bytes = 2u32.to_le_bytes().to_vec();
+        for (tag, rights, id) in LIST {
+            bytes.extend(tag.to_le_bytes());
+            bytes.extend(rights.to_le_bytes());
+            bytes.extend(id.to_le_bytes());
+        }
+        let flags = rustix::fs::XattrFlags::empty();
+        match rustix::fs::setxattr(file.path(), "system.posix_acl_access", &bytes, flags) {
+            Err(rustix::io::Errno::OPNOTSUPP) => return Ok(()),
+            set => set?,
+        }
+        assert!(has_access_list(file.path()));
+        assert!(has_access_list(Path::new("/nonexistent")));
+        Ok(())
+    }
 }
