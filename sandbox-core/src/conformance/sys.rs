@@ -51,6 +51,13 @@ pub(super) fn resized() -> bool {
     RESIZED.load(Ordering::Relaxed)
 }
 
+/// The number of this process's session; 0 when its leader is outside of the process namespace,
+/// which rustix's own type for it has no value for.
+pub(super) fn session() -> i32 {
+    // SAFETY: getsid touches no memory.
+    unsafe { libc::getsid(0) }
+}
+
 /// Puts a character into the input of the terminal on standard input, as if it had been typed.
 pub(super) fn type_into_terminal() -> io::Result<()> {
     let character = b'x';

@@ -41,7 +41,7 @@ pub(super) const COMMANDS: &[Command] = &[
     ("descriptors", |_| text(format!("{:?}", sys::open_descriptors()))),
     ("call", |w| call(w)),
     ("find-segment", |w| done(sys::find_segment(w.number(0)?))),
-    ("session", |_| text(rustix::process::getsid(None)?.as_raw_nonzero())),
+    ("session", |_| text(format!("{} {}", sys::session(), std::process::id()))),
     ("execute", |w| execute(w)),
     ("beat", |w| done(beat(w))),
     ("background", |w| done(background(w))),
