@@ -1,4 +1,5 @@
-//! Builds the static helper, `src/init`, and leaves it where the library embeds it.
+//! Builds the static helper, `src/init`, and compiles the system-call filters; leaves both where
+//! the library embeds them.
 //!
 //! The helper is a program for the target, without a standard library, so it is compiled by a
 //! direct call of the compiler: no other package, no network, the same under check, clippy and doc.
@@ -7,15 +8,23 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "the library uses the rest")]
+#[allow(clippy::upper_case_acronyms, reason = "the names of errors, public in the library")]
+#[path = "src/seccomp/mod.rs"]
+mod seccomp;
 
 fn main() {
     println!("cargo::rerun-if-changed=src/init");
+    println!("cargo::rerun-if-changed=src/seccomp");
     println!("cargo::rerun-if-changed=build.rs");
     let variable = |name: &str| env::var(name).unwrap_or_default();
-    let out = PathBuf::from(variable("OUT_DIR")).join("sandbox-init");
     let arch = variable("CARGO_CFG_TARGET_ARCH");
+    let folder = PathBuf::from(variable("OUT_DIR"));
+    filters(&folder, &arch);
+    let out = folder.join("sandbox-init");
     if variable("CARGO_CFG_TARGET_OS") != "linux" || !["x86_64", "aarch64"].contains(&&*arch) {
         fs::write(&out, []).expect("OUT_DIR can be written");
         return;
@@ -28,6 +37,24 @@ fn main() {
         }
     }
     panic!("the static helper could not be built with any linker:{failures}");
+}
+
+/// Compiles every filter of the target, if this host has the compiler of their rules.
+fn filters(folder: &Path, arch: &str) {
+    let arch = match arch {
+        "x86_64" => Some(seccomp::Arch::X86_64),
+        "aarch64" => Some(seccomp::Arch::Aarch64),
+        _ => None,
+    };
+    let specs = arch.into_iter().flat_map(seccomp::FilterSpec::all);
+    let mut list = String::new();
+    for (place, spec) in specs.enumerate() {
+        let program = seccomp::compile(&spec).map(|program| program.to_bytes());
+        let name = format!("filter-{place}");
+        fs::write(folder.join(&name), program.unwrap_or_default()).expect("OUT_DIR can be written");
+        list.push_str(&format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}\")),\n"));
+    }
+    fs::write(folder.join("filters.rs"), format!("&[{list}]")).expect("OUT_DIR can be written");
 }
 
 /// The linkers to try, each as compiler flags.

@@ -8,6 +8,7 @@ use crate::error::{Result, SandboxError};
 use crate::exec::{ExecRequest, ExecResult};
 use crate::plan::{Host, Plan};
 use crate::policy::limits::ResourceLimits;
+use crate::policy::network::NetworkPolicy;
 use crate::policy::{EnforcementLevel, Policy};
 use crate::run::{Running, Sink};
 
@@ -58,6 +59,12 @@ impl<C: Confinement + ?Sized> LocalBackend<C> {
             capabilities.features.entry(feature).or_insert_with(|| Enforcement::full(by));
         }
         capabilities
+    }
+
+    /// Has ready what the next launch will need, as far as no policy decides about it: a hint, see
+    /// [`Confinement::warm_up`].
+    pub fn warm_up(&self, network: &NetworkPolicy) {
+        self.confinement.warm_up(network);
     }
 
     /// The plan for a request, and the report of what would be enforced.

@@ -11,6 +11,7 @@ use crate::denial::Denials;
 use crate::error::Result;
 use crate::exec::{Exit, TerminalSize, Usage};
 use crate::plan::Plan;
+use crate::policy::network::NetworkPolicy;
 
 /// Confines commands with the means of one operating system.
 pub trait Confinement: Send + Sync + 'static {
@@ -31,6 +32,15 @@ pub trait Confinement: Send + Sync + 'static {
     /// # Errors
     /// As [`Confinement::assess`].
     fn explain(&self, plan: &Plan) -> Result<Explanation>;
+
+    /// A hint that a launch will come soon, and which network its policy will probably ask for.
+    ///
+    /// A backend may make ahead what no policy decides, to save that time at the next launch; what
+    /// it makes has run nothing and ends with this process. It inherits what this process has now:
+    /// its user, its groups, its resource limits. Nothing depends on the hint being given or right.
+    fn warm_up(&self, network: &NetworkPolicy) {
+        let _ = network;
+    }
 
     /// Starts the command of `plan`, wholly confined, or not at all.
     ///

@@ -147,7 +147,7 @@ impl Cgroup {
         };
         match file {
             Ok(file) => {
-                let entry = crate::launch::high(file.into())?;
+                let entry = crate::helper::high(file.into())?;
                 self.groups.push(Group { path, version: hierarchy.version, entry });
                 Ok(self.groups.len() - 1)
             }

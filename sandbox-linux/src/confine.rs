@@ -10,14 +10,16 @@ use sandbox_core::capability::{Feature, SandboxCapabilities};
 use sandbox_core::confine::{Confinement, Explanation, Launched};
 use sandbox_core::plan::Plan;
 use sandbox_core::policy::EnforcementLevel;
-use sandbox_core::{Report, Result, SandboxError};
+use sandbox_core::{NetworkPolicy, Report, Result, SandboxError};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::cgroup::Cgroup;
 use crate::facts::Facts;
+use crate::helper::Spare;
 use crate::jail::{Jail, Tier};
 use crate::launch::{Started, launch};
+use crate::ns;
 use crate::process::Payload;
 use crate::report::{self, Groups};
 
@@ -40,6 +42,7 @@ pub struct LinuxConfinement {
     choice: TierChoice,
     facts: Facts,
     groups: OnceLock<Groups>,
+    spare: Spare,
 }
 
 impl LinuxConfinement {
@@ -48,7 +51,7 @@ impl LinuxConfinement {
     /// # Errors
     /// None today; kept for facts that may fail to be read.
     pub fn new(choice: TierChoice) -> Result<Self> {
-        Ok(Self { choice, facts: Facts::ask(), groups: OnceLock::new() })
+        Ok(Self { choice, facts: Facts::ask(), groups: OnceLock::new(), spare: Spare::default() })
     }
 
     fn tier(&self, plan: &Plan) -> Tier {
@@ -82,8 +85,10 @@ impl LinuxConfinement {
         if plan.enforcement == EnforcementLevel::Required && tier != Tier::Off {
             cgroup.check(&plan.limits, promised)?;
         }
+        // First, so that the kernel builds while the jail is compiled.
+        let helper = self.spare.take(ns::birth(plan, tier, &self.facts), &self.facts, &cgroup)?;
         let jail = Jail::compile(plan, tier, &self.facts, made)?;
-        let started = launch(&jail, &self.facts, &cgroup)?;
+        let started = launch(&jail, helper)?;
         let report = report::for_plan(plan, tier, &self.facts, made);
         Ok(Run { jail, cgroup, started, report })
     }
@@ -115,7 +120,9 @@ struct Run {
 fn refused(error: &SandboxError) -> bool {
     let SandboxError::Launch { step, source } = error else { return false };
     let refusals = [libc::EPERM, libc::EACCES, libc::ENOSPC, libc::EINVAL, libc::ENOSYS];
-    let step_of_setup = step == crate::sys::CHILD_STEPS[0] || step.starts_with("take the mounts");
+    let step_of_setup = step == crate::sys::CHILD_STEPS[0]
+        || step == crate::abi::OWN_STEPS[2]
+        || step.starts_with("take the mounts");
     step_of_setup && source.raw_os_error().is_some_and(|errno| refusals.contains(&errno))
 }
 
@@ -158,18 +165,27 @@ impl Confinement for LinuxConfinement {
         crate::explain::explain(plan, self.tier(plan), &self.facts, self.groups(plan))
     }
 
+    fn warm_up(&self, network: &NetworkPolicy) {
+        let tier = match self.choice {
+            TierChoice::Landlock => Tier::Landlock,
+            TierChoice::Auto | TierChoice::Namespaces => Tier::Namespaces,
+        };
+        let open = *network == NetworkPolicy::Unrestricted;
+        self.spare.put(ns::birth_for(tier, open, &self.facts), &self.facts);
+    }
+
     fn launch(&self, plan: &Plan) -> Result<Launched> {
         let Run { jail, cgroup, started, mut report } = self.start_best(plan)?;
         if let (Tier::Namespaces, Some(why)) = (jail.tier, &jail.identity.kept) {
             report::keep_root(&mut report, why);
         }
-        let Started { pid, pidfd, control, stdin, stdout, stderr } = started;
+        let Started { helper, stdin, stdout, stderr } = started;
         let failed = || SandboxError::io("sharing the terminal");
         let screen = match jail.terminal {
             Some(_) => Some(stdout.try_clone().map_err(failed())?),
             None => None,
         };
-        let process = Payload::new(pid, pidfd, control, screen, cgroup, jail.folder)?;
+        let process = Payload::new(helper, screen, cgroup, jail.folder)?;
         let stream = |end: OwnedFd| Stream::new(end).map_err(SandboxError::io("watching a pipe"));
         Ok(Launched {
             report: Some(report),

@@ -54,9 +54,9 @@ fn try_launch(tier: Tier, facts: &Facts) -> Result<(), SandboxError> {
     let policy = Policy::read_only().build()?;
     let plan = Plan::new(&policy, &ExecRequest::new("true"), &Host::current())?;
     let jail = Jail::compile(&plan, tier, facts, Groups::default())?;
-    let started = crate::launch::launch(&jail, facts, &Cgroup::none())?;
-    drop(started.control);
-    crate::sys::reap(&started.pidfd);
+    let birth = crate::ns::birth(&plan, tier, facts);
+    let helper = crate::helper::Helper::start(birth, facts, &Cgroup::none())?;
+    crate::launch::launch(&jail, helper)?;
     Ok(())
 }
 

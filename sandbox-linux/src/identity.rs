@@ -84,7 +84,7 @@ fn namespace(owner: (u32, u32)) -> std::io::Result<Arc<OwnedFd>> {
     }
     let (user, group) = owner;
     let maps = (format!("{user} {NOBODY} 1"), format!("{group} {NOBODY} 1"));
-    let namespace = crate::launch::high(sys::user_namespace(&maps.0, &maps.1)?)?;
+    let namespace = crate::helper::high(sys::user_namespace(&maps.0, &maps.1)?)?;
     let namespace = Arc::new(namespace);
     made.insert(owner, Arc::clone(&namespace));
     Ok(namespace)

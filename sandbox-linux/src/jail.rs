@@ -1,9 +1,9 @@
 //! A jail: everything that one launch needs, compiled before there is a child.
 //!
-//! A plan becomes the helper's program in a sealed memory file, the flags of the clone, descriptors
-//! and groups. Compiling asks the host questions and makes descriptors; it starts nothing. A jail
+//! A plan becomes the helper's program in a sealed memory file, and descriptors. Compiling asks the host questions and makes descriptors; it starts nothing. A jail
 //! can be launched any number of times, also at once.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -41,8 +41,6 @@ pub(crate) struct Jail {
     pub(crate) program: OwnedFd,
     /// The names of the program's calls, list by list.
     pub(crate) names: [Vec<String>; 3],
-    /// Namespaces that the helper is born into.
-    pub(crate) namespaces: u64,
     pub(crate) ruleset: Option<OwnedFd>,
     pub(crate) identity: Identity,
     pub(crate) terminal: Option<TerminalSize>,
@@ -79,13 +77,12 @@ impl Jail {
         ns::give_up(&mut program, tier, identity.user);
         let image = program.finish();
         let file = sys::sealed_file(c"sandbox-program", &image.bytes, false)
-            .and_then(crate::launch::high)
+            .and_then(crate::helper::high)
             .map_err(SandboxError::io("making the helper's program"))?;
         Ok(Self {
             tier,
             program: file,
             names: image.names,
-            namespaces: ns::flags(plan, tier, facts),
             ruleset: outside.ruleset,
             identity,
             terminal: plan.terminal,
@@ -113,7 +110,7 @@ impl Outside {
         let handled = landlock::Handled::new(facts.landlock, !open_network(plan));
         let mut ruleset = None;
         if facts.landlock > 0 {
-            let made = crate::launch::high(landlock::ruleset(&rules, handled)?);
+            let made = crate::helper::high(landlock::ruleset(&rules, handled)?);
             ruleset = Some(made.map_err(SandboxError::io("keeping the ruleset"))?);
         }
         Ok(Self { ruleset, folder: Some(Arc::new(folder)) })
@@ -155,7 +152,7 @@ fn command(
         affinity: cpus.map(affinity),
         landlock: confined && context.facts.landlock > 0,
         terminal: plan.terminal.is_some(),
-        filter: filter.as_ref(),
+        filter: filter.as_deref(),
         confined,
     };
     payload::compile(program, &payload);
@@ -169,7 +166,7 @@ fn inside(program: &mut Program, plan: &Plan, identity: &Identity, facts: &Facts
     let memory = plan.limits.memory.filter(|_| !held.memory);
     let size = plan.limits.disk.into_iter().chain(memory).min();
     let options = mounts::Options { owner: identity.user, size, root, idmaps: &identity.idmaps };
-    ns::prepare(program, plan);
+    ns::prepare(program);
     mounts::compile(program, &crate::sockets::hide(plan), &options);
     if facts.landlock > 0 {
         let handled = landlock::Handled::new(facts.landlock, false);
@@ -210,7 +207,7 @@ fn rlimits(plan: &Plan, context: &Context<'_>) -> Vec<(u32, u64, u64)> {
     rlimit::compile(&plan.limits, held, others)
 }
 
-fn filter(plan: &Plan, tier: Tier) -> Result<Option<seccomp::Program>> {
+fn filter(plan: &Plan, tier: Tier) -> Result<Option<Cow<'static, [u8]>>> {
     if tier == Tier::Off {
         return Ok(None);
     }
@@ -219,7 +216,7 @@ fn filter(plan: &Plan, tier: Tier) -> Result<Option<seccomp::Program>> {
         operation: "this processor".into(),
     })?;
     let spec = spec(plan, tier, arch);
-    let compiled = seccomp::compile(&spec).map_err(|error| SandboxError::Launch {
+    let compiled = crate::filters::filter(&spec).map_err(|error| SandboxError::Launch {
         step: "compile the system-call filter".into(),
         source: std::io::Error::other(error),
     })?;

@@ -1,61 +1,24 @@
-//! Launches a jail: pipes, the clone, and the first word of the helper.
+//! Launches a jail: pipes, the handing over, and the first word of the helper.
 
-use std::ffi::CStr;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::OnceLock;
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::pipe::{PipeFlags, pipe_with};
 use sandbox_core::{Result, SandboxError};
 
-use crate::abi::fd;
-use crate::cgroup::Cgroup;
-use crate::facts::Facts;
+use crate::abi::OWN_STEPS;
+use crate::helper::Helper;
 use crate::jail::{Jail, Tier};
-use crate::sys::{self, Child};
-
-/// The helper, as build.rs made it.
-static HELPER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sandbox-init"));
-
-/// Capabilities of the user namespace that the set-up needs.
-const SETUP: &[u32] = &[
-    8,  // SETPCAP: the bounding set
-    12, // NET_ADMIN: loopback
-    21, // SYS_ADMIN: mounts, the host name
-];
-
-/// Below this number descriptors are put in place; whatever is put there comes from above it.
-const HIGH: i32 = 64;
+use crate::sys;
 
 /// A helper that has started the payload.
 #[derive(Debug)]
 pub(crate) struct Started {
-    pub(crate) pid: u32,
-    pub(crate) pidfd: OwnedFd,
-    pub(crate) control: OwnedFd,
+    pub(crate) helper: Helper,
     pub(crate) stdin: Option<OwnedFd>,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: Option<OwnedFd>,
-}
-
-/// Moves a descriptor above all those that are put in place.
-pub(crate) fn high(descriptor: OwnedFd) -> io::Result<OwnedFd> {
-    if descriptor.as_raw_fd() >= HIGH {
-        return Ok(descriptor);
-    }
-    Ok(rustix::io::fcntl_dupfd_cloexec(&descriptor, HIGH)?)
-}
-
-/// The helper's file, made once.
-fn helper() -> io::Result<BorrowedFd<'static>> {
-    static FILE: OnceLock<OwnedFd> = OnceLock::new();
-    if let Some(file) = FILE.get() {
-        return Ok(file.as_fd());
-    }
-    let made = high(sys::sealed_file(c"sandbox-init", HELPER, true)?)?;
-    Ok(FILE.get_or_init(|| made).as_fd())
 }
 
 /// The payload's three streams, and our ends of them.
@@ -70,16 +33,13 @@ impl Streams {
     /// Pipes; a terminal's place is held by `/dev/null` until the helper has made it.
     fn open(jail: &Jail) -> io::Result<Self> {
         let null = || -> io::Result<OwnedFd> {
-            high(std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?.into())
+            Ok(std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?.into())
         };
         if jail.terminal.is_some() {
             let inner = [null()?, null()?, null()?];
             return Ok(Self { inner, stdin: None, stdout: None, stderr: None });
         }
-        let pipe = || -> io::Result<(OwnedFd, OwnedFd)> {
-            let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
-            Ok((high(reader)?, high(writer)?))
-        };
+        let pipe = || -> io::Result<(OwnedFd, OwnedFd)> { Ok(pipe_with(PipeFlags::CLOEXEC)?) };
         let (out, out_inner) = pipe()?;
         let (err, err_inner) = pipe()?;
         let (stdin_inner, stdin) = if jail.stdin {
@@ -93,11 +53,11 @@ impl Streams {
     }
 }
 
-/// Starts a jail's payload.
+/// Starts a jail's payload in a helper that waits.
 ///
 /// # Errors
 /// The step that failed; nothing is left of the attempt.
-pub(crate) fn launch(jail: &Jail, facts: &Facts, cgroup: &Cgroup) -> Result<Started> {
+pub(crate) fn launch(jail: &Jail, helper: Helper) -> Result<Started> {
     let failed = |what: &'static str| move |source: io::Error| SandboxError::io(what)(source);
     let mut streams = Streams::open(jail).map_err(failed("making pipes"))?;
     let outside_terminal = match jail.terminal {
@@ -106,20 +66,20 @@ pub(crate) fn launch(jail: &Jail, facts: &Facts, cgroup: &Cgroup) -> Result<Star
         }
         _ => None,
     };
-    let (control, control_inner) = control_socket().map_err(failed("making a socket"))?;
     let (status, status_inner) = status_pipe().map_err(failed("making a pipe"))?;
-    let descriptors = descriptors(jail, &streams, &control_inner, &status_inner);
-    let cloned = start_helper(jail, facts, cgroup, &descriptors)?;
-    drop((control_inner, status_inner));
+    let begun = helper.begin(&descriptors(jail, &streams, &status_inner));
+    begun.map_err(failed("starting the helper"))?;
+    drop(status_inner);
     let Streams { inner, stdin, stdout, stderr } = streams;
     drop(inner);
     if let Some(error) = first_word(status, jail)? {
-        let _ = sys::signal(&cloned.pidfd, libc::SIGKILL);
-        sys::reap(&cloned.pidfd);
         return Err(error);
     }
     let terminal = match outside_terminal {
-        None if jail.terminal.is_some() => Some(crate::terminal::receive(&control)?),
+        None if jail.terminal.is_some() => {
+            let control = helper.control().map_err(failed("holding the helper"))?;
+            Some(crate::terminal::receive(control)?)
+        }
         other => other,
     };
     let keyboard = match &terminal {
@@ -128,77 +88,25 @@ pub(crate) fn launch(jail: &Jail, facts: &Facts, cgroup: &Cgroup) -> Result<Star
     };
     let missing = || SandboxError::InvalidRequest("the command has no output".into());
     let stdout = terminal.or(stdout).ok_or_else(missing)?;
-    let (pid, pidfd) = (cloned.pid, cloned.pidfd);
-    Ok(Started { pid, pidfd, control, stdin: keyboard, stdout, stderr })
-}
-
-/// Clones the child that becomes the helper.
-fn start_helper(
-    jail: &Jail,
-    facts: &Facts,
-    cgroup: &Cgroup,
-    descriptors: &[(i32, i32)],
-) -> Result<sys::Cloned> {
-    let (user, group) = (one_to_one(facts.user), one_to_one(facts.group));
-    let maps: [(&CStr, &[u8]); 3] = [
-        (c"/proc/self/uid_map", user.as_bytes()),
-        (c"/proc/self/setgroups", b"deny"),
-        (c"/proc/self/gid_map", group.as_bytes()),
-    ];
-    let own_users = jail.namespaces & u64::from(libc::CLONE_NEWUSER.unsigned_abs()) != 0;
-    let tasks = cgroup.tasks();
-    let child = Child {
-        flags: jail.namespaces,
-        cgroup: cgroup.folder(),
-        tasks: &tasks,
-        maps: if own_users { &maps } else { &[] },
-        keep: if own_users { SETUP } else { &[] },
-        descriptors,
-        last: descriptors.last().map_or(fd::RULESET, |(_, to)| *to) + 1,
-        helper: helper().map_err(SandboxError::io("making the helper's file"))?,
-    };
-    sys::clone_helper(&child).map_err(|(step, source)| SandboxError::Launch {
-        step: sys::CHILD_STEPS[step].into(),
-        source,
-    })
-}
-
-fn one_to_one(id: u32) -> String {
-    format!("{id} {id} 1")
-}
-
-/// A socket that keeps messages apart, for requests, the terminal and the report.
-fn control_socket() -> io::Result<(OwnedFd, OwnedFd)> {
-    let kind = (AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC);
-    let (ours, inner) = rustix::net::socketpair(kind.0, kind.1, kind.2, None)?;
-    Ok((ours, high(inner)?))
+    Ok(Started { helper, stdin: keyboard, stdout, stderr })
 }
 
 fn status_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let (ours, inner) = pipe_with(PipeFlags::CLOEXEC)?;
-    Ok((ours, high(inner)?))
+    Ok(pipe_with(PipeFlags::CLOEXEC)?)
 }
 
-/// Which descriptor goes where. The ruleset's place is always taken, so that no result of a call
-/// can come to lie in it.
-fn descriptors(
-    jail: &Jail,
-    streams: &Streams,
-    control: &OwnedFd,
-    status: &OwnedFd,
-) -> Vec<(i32, i32)> {
+/// The helper's descriptors in their order. The ruleset's place is always taken, so that no result
+/// of a call can come to lie in it.
+fn descriptors<'a>(
+    jail: &'a Jail,
+    streams: &'a Streams,
+    status: &'a OwnedFd,
+) -> Vec<BorrowedFd<'a>> {
     let ruleset = jail.ruleset.as_ref().unwrap_or(&jail.program);
-    let fixed = [
-        (&streams.inner[0], 0),
-        (&streams.inner[1], 1),
-        (&streams.inner[2], 2),
-        (control, fd::CONTROL),
-        (status, fd::STATUS),
-        (&jail.program, fd::PROGRAM),
-        (ruleset, fd::RULESET),
-    ];
-    let extra = jail.identity.namespaces.iter().map(|file| &**file).zip(fd::FIRST_EXTRA..);
-    fixed.into_iter().chain(extra).map(|(file, to)| (file.as_raw_fd(), to)).collect()
+    let [stdin, stdout, stderr] = &streams.inner;
+    let fixed = [stdin, stdout, stderr, status, &jail.program, ruleset];
+    let extra = jail.identity.namespaces.iter().map(|file| &**file);
+    fixed.into_iter().chain(extra).map(AsFd::as_fd).collect()
 }
 
 /// Waits until the payload has executed its command, or for the step that failed.
@@ -214,8 +122,11 @@ fn first_word(status: OwnedFd, jail: &Jail) -> Result<Option<SandboxError>> {
         return Ok(Some(SandboxError::Launch { step, source: io::ErrorKind::InvalidData.into() }));
     };
     let source = io::Error::from_raw_os_error(failure.errno);
-    let names = usize::try_from(failure.list).ok().and_then(|list| jail.names.get(list));
-    let step = names.and_then(|names| names.get(failure.step as usize)).cloned();
+    let step = failure.step as usize;
+    let step = match usize::try_from(failure.list).ok().and_then(|list| jail.names.get(list)) {
+        Some(names) => names.get(step).cloned(),
+        None => OWN_STEPS.get(step).map(|&step| step.into()),
+    };
     let step = step.unwrap_or_else(|| "start the helper".into());
     if failure.list == 1 && step.starts_with("execute ") {
         return Ok(Some(not_executed(jail, source)));

@@ -5,14 +5,24 @@ use sandbox_core::plan::Plan;
 
 use crate::abi::fd;
 use crate::facts::Facts;
+use crate::helper::Birth;
 use crate::jail::Tier;
 use crate::program::{Phase, Program, Slot};
 
 const HOST_NAME: &str = "sandbox";
 
-/// The namespaces that the helper is born into.
+/// The helper that a plan wants.
+pub(crate) fn birth(plan: &Plan, tier: Tier, facts: &Facts) -> Birth {
+    birth_for(tier, crate::jail::open_network(plan), facts)
+}
+
+/// The helper of a tier, for a payload that is in the host's network, or not.
+pub(crate) fn birth_for(tier: Tier, open_network: bool, facts: &Facts) -> Birth {
+    Birth { namespaces: namespaces(tier, open_network, facts), confined: tier != Tier::Off }
+}
+
 #[expect(clippy::cast_sign_loss, reason = "flags")]
-pub(crate) fn flags(plan: &Plan, tier: Tier, facts: &Facts) -> u64 {
+fn namespaces(tier: Tier, open_network: bool, facts: &Facts) -> u64 {
     if tier != Tier::Namespaces {
         return 0;
     }
@@ -21,7 +31,7 @@ pub(crate) fn flags(plan: &Plan, tier: Tier, facts: &Facts) -> u64 {
         | libc::CLONE_NEWIPC
         | libc::CLONE_NEWUTS
         | libc::CLONE_NEWCGROUP;
-    if !crate::jail::open_network(plan) {
+    if !open_network {
         flags |= libc::CLONE_NEWNET;
     }
     if !facts.privileged {
@@ -30,26 +40,11 @@ pub(crate) fn flags(plan: &Plan, tier: Tier, facts: &Facts) -> u64 {
     flags as u32 as u64
 }
 
-/// Host name and loopback.
-pub(crate) fn prepare(program: &mut Program, plan: &Plan) {
+/// The host name.
+pub(crate) fn prepare(program: &mut Program) {
     let name = program.text(HOST_NAME);
     let arguments = [name.into(), HOST_NAME.len().into()];
     program.call(Phase::Setup, "set the host name", libc::SYS_sethostname, &arguments);
-    if crate::jail::open_network(plan) {
-        return;
-    }
-    // struct ifreq: the name in 16 bytes, then the flags.
-    let up = (libc::IFF_UP | libc::IFF_RUNNING) as u64;
-    let request = program.words(&[u64::from_ne_bytes(*b"lo\0\0\0\0\0\0"), 0, up, 0, 0]);
-    let socket = program.slot();
-    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
-    let arguments = [libc::AF_INET.into(), kind.into(), 0.into()];
-    program
-        .call(Phase::Setup, "open a socket for loopback", libc::SYS_socket, &arguments)
-        .store(socket);
-    let arguments = [socket.into(), libc::SIOCSIFFLAGS.into(), request.into()];
-    program.call(Phase::Setup, "bring loopback up", libc::SYS_ioctl, &arguments);
-    program.call(Phase::Setup, "close it", libc::SYS_close, &[socket.into()]);
 }
 
 /// A terminal of the sandbox's own; its other end goes to the launcher over the control socket.

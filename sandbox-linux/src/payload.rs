@@ -6,7 +6,8 @@
 //! 1. a session of its own, so that no terminal of the caller can be opened or fed;
 //! 2. what a process inherits and is seldom thought of: signal mask, umask, personality, keyring;
 //! 3. resource limits;
-//! 4. another user for a root caller, then no capability in any set and no way back to one;
+//! 4. another user for a root caller, then no capability in any set and no way back to one (the
+//!    bounding set is empty already, since the helper dropped it);
 //! 5. Landlock, the descriptors, the filter;
 //! 6. the command.
 
@@ -15,8 +16,8 @@ use std::path::Path;
 use sandbox_core::path::quoted;
 
 use crate::abi::fd;
+use crate::filters::INSTRUCTION;
 use crate::program::{Phase, Program};
-use crate::seccomp;
 
 /// Everything about the payload's process that is not a mount.
 pub(crate) struct Payload<'a> {
@@ -30,13 +31,11 @@ pub(crate) struct Payload<'a> {
     pub(crate) affinity: Option<u64>,
     pub(crate) landlock: bool,
     pub(crate) terminal: bool,
-    pub(crate) filter: Option<&'a seccomp::Program>,
+    /// The system-call filter, as the kernel reads it.
+    pub(crate) filter: Option<&'a [u8]>,
     /// Whether anything is given up at all; without, only the environment is.
     pub(crate) confined: bool,
 }
-
-/// The highest capability that any kernel knows, and some to come.
-const LAST_CAPABILITY: i32 = 63;
 
 pub(crate) fn compile(program: &mut Program, payload: &Payload<'_>) {
     session(program, payload.terminal);
@@ -112,7 +111,6 @@ fn privileges(program: &mut Program, user: Option<(u32, u32)>) {
     program
         .call(Phase::Payload, "lock the secure bits", libc::SYS_prctl, &arguments)
         .tolerate(refused);
-    bounding_set(program, 0);
     let clear = libc::PR_CAP_AMBIENT_CLEAR_ALL;
     let arguments = [libc::PR_CAP_AMBIENT.into(), clear.into(), 0.into(), 0.into(), 0.into()];
     program.call(Phase::Payload, "clear ambient capabilities", libc::SYS_prctl, &arguments);
@@ -136,19 +134,6 @@ fn privileges(program: &mut Program, user: Option<(u32, u32)>) {
     program.call(Phase::Payload, "gain nothing by exec", libc::SYS_prctl, &arguments);
 }
 
-/// Drops every capability that this kernel knows: the first that it does not know ends the list.
-fn bounding_set(program: &mut Program, capability: i32) {
-    if capability > LAST_CAPABILITY {
-        return;
-    }
-    program.optional(Phase::Payload, &[libc::EINVAL, libc::EPERM], |program| {
-        let arguments = [libc::PR_CAPBSET_DROP.into(), capability.into()];
-        let text = format!("drop capability {capability} for good");
-        program.call(Phase::Payload, text, libc::SYS_prctl, &arguments);
-        bounding_set(program, capability + 1);
-    });
-}
-
 /// The control socket and everything above the status pipe, which closes itself at the exec.
 fn descriptors(program: &mut Program) {
     let control = [fd::CONTROL.into(), fd::CONTROL.into(), 0.into()];
@@ -158,13 +143,14 @@ fn descriptors(program: &mut Program) {
     program.call(Phase::Payload, "close every other descriptor", close, &rest);
 }
 
-fn seccomp_filter(program: &mut Program, filter: &seccomp::Program) {
+fn seccomp_filter(program: &mut Program, filter: &[u8]) {
     const SECCOMP_SET_MODE_FILTER: i32 = 1;
-    let instructions = program.bytes(&filter.to_bytes());
+    let instructions = program.bytes(filter);
     // struct sock_fprog: the length, then the address.
-    let description = program.words(&[filter.len() as u64, instructions.address()]);
+    let count = filter.len() / INSTRUCTION;
+    let description = program.words(&[count as u64, instructions.address()]);
     let arguments = [SECCOMP_SET_MODE_FILTER.into(), 0.into(), description.into()];
-    let text = format!("filter system calls ({} instructions)", filter.len());
+    let text = format!("filter system calls ({count} instructions)");
     program.call(Phase::Payload, text, libc::SYS_seccomp, &arguments);
 }
 

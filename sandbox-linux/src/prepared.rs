@@ -4,16 +4,20 @@ use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use sandbox_core::plan::Plan;
-use sandbox_core::{Exit, Result};
+use sandbox_core::{Exit, Result, SandboxError};
 
 use crate::TierChoice;
 use crate::cgroup::Cgroup;
 use crate::facts::Facts;
+use crate::helper::{Birth, Ends, Spare};
 use crate::jail::{Jail, Tier};
 use crate::launch::launch;
 use crate::report::Groups;
 
 /// A plan, compiled: what is left for each launch is the launch.
+///
+/// From the first launch on an empty sandbox waits for the next one, as a process that has run
+/// nothing; it ends with this value, or with the calling process.
 ///
 /// Its commands read end of file and their output is dropped; for streams, use the
 /// [backend](crate::backend). On the Landlock tier all launches share one private folder.
@@ -22,6 +26,8 @@ pub struct Prepared {
     plan: Plan,
     jail: Jail,
     facts: Facts,
+    birth: Birth,
+    spare: Spare,
 }
 
 impl Prepared {
@@ -37,7 +43,8 @@ impl Prepared {
         };
         let (held, cpus) = Cgroup::would_hold();
         let jail = Jail::compile(&plan, tier, &facts, Groups { held, cpus })?;
-        Ok(Self { plan, jail, facts })
+        let birth = crate::ns::birth(&plan, tier, &facts);
+        Ok(Self { plan, jail, facts, birth, spare: Spare::default() })
     }
 
     /// Launches the command and waits for the end of everything it started. Blocks the thread.
@@ -46,11 +53,15 @@ impl Prepared {
     /// The step of the launch that failed.
     pub fn status(&self) -> Result<Exit> {
         let cgroup = Cgroup::create(&self.plan.limits);
-        let started = launch(&self.jail, &self.facts, &cgroup)?;
+        let helper = self.spare.take(self.birth, &self.facts, &cgroup)?;
+        let started = launch(&self.jail, helper)?;
         drop((started.stdin, started.stdout, started.stderr));
-        let control = started.control;
+        // While the command runs there is time to spare.
+        self.spare.put(self.birth, &self.facts);
+        let held = SandboxError::io("holding the helper");
+        let Ends { pidfd, control } = started.helper.release().map_err(held)?;
         let mut wait = [PollFd::new(&control, PollFlags::IN)];
         while poll(&mut wait, None).is_err() {}
-        Ok(crate::process::conclude(control.as_fd(), started.pidfd, cgroup).exit)
+        Ok(crate::process::conclude(control.as_fd(), pidfd, cgroup).exit)
     }
 }

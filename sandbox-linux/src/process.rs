@@ -16,6 +16,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::abi::{Report, Request, reason, request};
 use crate::cgroup::Cgroup;
+use crate::helper::{Ends, Helper};
 use crate::sys;
 
 /// A payload and its helper.
@@ -40,13 +41,15 @@ impl Payload {
     /// # Errors
     /// The control socket cannot be watched.
     pub(crate) fn new(
-        pid: u32,
-        pidfd: OwnedFd,
-        control: OwnedFd,
+        helper: Helper,
         screen: Option<OwnedFd>,
         cgroup: Cgroup,
         folder: Option<Arc<crate::private::Folder>>,
     ) -> Result<Self> {
+        crate::reaper::stand_by();
+        let pid = helper.pid();
+        let held = SandboxError::io("holding the helper");
+        let Ends { pidfd, control } = helper.release().map_err(held)?;
         let watched = rustix::io::ioctl_fionbio(&control, true)
             .map_err(io::Error::from)
             .and_then(|()| sys::watch(control));
@@ -56,8 +59,8 @@ impl Payload {
         Ok(Self { pid, control, screen, state })
     }
 
-    fn request(&self, kind: u32, signal: i32) -> Result<()> {
-        let bytes = sys::bytes_of_request(&Request { kind, signal });
+    fn request(&self, kind: u32, value: i32) -> Result<()> {
+        let bytes = sys::bytes_of_request(&Request { kind, value });
         let flags = rustix::net::SendFlags::NOSIGNAL;
         match rustix::net::send(self.control.get_ref(), &bytes, flags) {
             // A helper that is gone has nothing left to end.

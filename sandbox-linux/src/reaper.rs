@@ -8,8 +8,8 @@ use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, channel};
 
-/// Waits for a helper that has reported, sooner or later.
-pub(crate) fn bury(helper: OwnedFd) {
+/// Starts the thread, if there is none: best while a command runs and nobody waits for us.
+pub(crate) fn stand_by() -> Option<&'static Sender<OwnedFd>> {
     static THREAD: OnceLock<Option<Sender<OwnedFd>>> = OnceLock::new();
     let thread = THREAD.get_or_init(|| {
         let (sender, receiver) = channel::<OwnedFd>();
@@ -18,7 +18,12 @@ pub(crate) fn bury(helper: OwnedFd) {
         std::thread::Builder::new().name(name).stack_size(64 << 10).spawn(wait).ok()?;
         Some(sender)
     });
-    let left = match thread {
+    thread.as_ref()
+}
+
+/// Waits for a helper that has reported, sooner or later.
+pub(crate) fn bury(helper: OwnedFd) {
+    let left = match stand_by() {
         Some(sender) => sender.send(helper).map_err(|refused| refused.0),
         None => Err(helper),
     };

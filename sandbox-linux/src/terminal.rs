@@ -20,7 +20,7 @@ pub(crate) fn open(inner: &mut [OwnedFd; 3], size: TerminalSize) -> Result<Owned
     let peer = peer.map_err(failed("opening the terminal's other end"))?;
     resize(&screen, size)?;
     for place in inner {
-        let copy = peer.try_clone().and_then(crate::launch::high);
+        let copy = peer.try_clone().and_then(crate::helper::high);
         *place = copy.map_err(SandboxError::io("sharing the terminal"))?;
     }
     Ok(screen)

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use sandbox_core::path::quoted;
 use sandbox_core::policy::{PolicyBuilder, PolicyFile, Preset};
-use sandbox_core::{ExecRequest, Policy, SandboxPath};
+use sandbox_core::{ExecRequest, NetworkPolicy, Policy, SandboxPath};
 
 use super::choices::{BackendChoice, EnforcementChoice, NetChoice, PresetChoice, SyscallChoice};
 use super::limits::LimitOptions;
@@ -55,6 +55,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// The network that the policy will most likely ask for, before it is read.
+    pub(crate) fn likely_network(&self) -> NetworkPolicy {
+        self.net.map_or(NetworkPolicy::denied(), Into::into)
+    }
+
     /// The policy, and the request for a command: its name and its arguments.
     pub(crate) fn resolve(
         &self,

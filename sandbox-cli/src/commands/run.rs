@@ -8,8 +8,9 @@ use crate::streams::{self, Show};
 
 /// Runs a command.
 pub(super) fn run(args: &RunArgs) -> Result<i32, Failure> {
-    let (policy, request) = args.options.resolve(&args.command)?;
     let backend = platform::backend(args.options.backend)?;
+    backend.warm_up(&args.options.likely_network());
+    let (policy, request) = args.options.resolve(&args.command)?;
     let show = if args.json { Show::Captured } else { Show::Live };
     let outcome = streams::run(&backend, &policy, request, show, args.terminal)?;
     match show {

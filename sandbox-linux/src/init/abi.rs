@@ -11,7 +11,8 @@ pub const BASE: u64 = 0x10_0000_0000;
 /// The first eight bytes of a program.
 pub const MAGIC: u64 = 0x0031_786f_6264_6e61;
 
-/// The descriptors that the helper starts with, beside the payload's 0, 1 and 2.
+/// The helper's descriptors, beside the payload's 0, 1 and 2. It is born with the control socket
+/// alone; the others arrive with [`request::START`], in this order.
 pub mod fd {
     /// The control socket: requests in, one report out. Its end means that the launcher died.
     pub const CONTROL: i32 = 3;
@@ -83,7 +84,7 @@ pub struct Call {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Which list: 0 setup, 1 payload, 2 after, 3 the helper's own start.
+    /// Which list: 0 setup, 1 payload, 2 after, 3 [`OWN_STEPS`].
     pub list: u32,
     /// Which call of it.
     pub step: u32,
@@ -91,14 +92,22 @@ pub struct Failure {
     pub errno: i32,
 }
 
+/// What the helper does by itself, in no list.
+pub const OWN_STEPS: [&str; 4] = [
+    "map the program",
+    "start the command's process",
+    "make the network namespace",
+    "bring loopback up",
+];
+
 /// A request on the control socket.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
-    /// [`request::SIGNAL`] or [`request::KILL`].
+    /// One of [`request`].
     pub kind: u32,
-    /// The signal.
-    pub signal: i32,
+    /// The signal, or the namespaces.
+    pub value: i32,
 }
 
 /// The kinds of [`Request`].
@@ -107,6 +116,11 @@ pub mod request {
     pub const SIGNAL: u32 = 1;
     /// End everything and report.
     pub const KILL: u32 = 2;
+    /// Drop every capability from the bounding set, ahead of the start; with the namespace of
+    /// networks as its value, make one and bring its loopback up.
+    pub const AHEAD: u32 = 3;
+    /// Begin; the descriptors 0 to 2 and from [`STATUS`](super::fd::STATUS) on come along.
+    pub const START: u32 = 4;
 }
 
 /// The report on the control socket, once everything has ended.

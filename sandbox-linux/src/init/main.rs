@@ -1,10 +1,11 @@
 //! The helper: the first process of a sandbox, and its reaper.
 //!
-//! A small static program without a library and without an allocator. It maps the program that the
-//! host compiled, runs its setup list, starts the payload's process, which runs the payload list
-//! and ends in an exec, and then has three duties: reap whatever becomes its child, obey the
-//! control socket, and end everything when the payload ends, when a limit is reached or when the
-//! launcher is gone.
+//! A small static program without a library and without an allocator. It is born into its
+//! namespaces and waits on the control socket, possibly long before there is anything to run. Then
+//! it maps the program that the host compiled, runs its setup list, starts the payload's process,
+//! which runs the payload list and ends in an exec, and from there has three duties: reap whatever
+//! becomes its child, obey the control socket, and end everything when the payload ends, when a
+//! limit is reached or when the launcher is gone.
 //!
 //! It is not dumpable before it does anything else, so nothing that it starts can look into it, and
 //! it never opens a name that the payload could have made.
@@ -14,6 +15,7 @@
 
 mod abi;
 mod interpret;
+mod orders;
 mod raw;
 mod supervise;
 mod watch;
@@ -60,11 +62,16 @@ extern "C" fn start() -> ! {
     const PR_SET_DUMPABLE: u64 = 4;
     // SAFETY: changes this process alone.
     unsafe { syscall(nr::PRCTL, [PR_SET_DUMPABLE, 0, 0, 0, 0, 0]) };
-    for descriptor in [fd::CONTROL, fd::STATUS, fd::PROGRAM, fd::RULESET] {
-        close_on_exec(descriptor);
-    }
+    close_on_exec(fd::CONTROL);
     block_signals();
     default_signals();
+    let prepared = orders::until_start();
+    for descriptor in [fd::STATUS, fd::PROGRAM, fd::RULESET] {
+        close_on_exec(descriptor);
+    }
+    if let Err((step, errno)) = prepared {
+        fail(Failure { list: 3, step, errno });
+    }
     let program = match map() {
         Ok(program) => program,
         Err(errno) => fail(Failure { list: 3, step: 0, errno }),
@@ -75,13 +82,16 @@ extern "C" fn start() -> ! {
         fail(failure);
     }
     let payload = start_payload(program);
-    for descriptor in [0, 1, 2, fd::STATUS, fd::RULESET] {
+    for descriptor in [0, 1, 2, fd::RULESET] {
         close(descriptor);
     }
     // SAFETY: as above. What setup needed is not needed any more; failing to give it up is fatal.
-    if unsafe { interpret::run(2, &program.after) }.is_err() {
-        exit(125);
+    if let Err(failure) = unsafe { interpret::run(2, &program.after) } {
+        fail(failure);
     }
+    // The host hears of the start now, as this process goes to sleep: woken earlier, it would have
+    // to wait for the payload's processor.
+    close(fd::STATUS);
     supervise::until_the_end(program, payload)
 }
 

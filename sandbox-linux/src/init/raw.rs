@@ -64,6 +64,10 @@ pub mod nr {
     pub const PPOLL: u32 = 271;
     pub const SIGNALFD4: u32 = 289;
     pub const LSEEK: u32 = 8;
+    pub const RECVMSG: u32 = 47;
+    pub const UNSHARE: u32 = 272;
+    pub const SOCKET: u32 = 41;
+    pub const IOCTL: u32 = 16;
 }
 
 /// The numbers of the calls that the helper itself makes.
@@ -89,6 +93,10 @@ pub mod nr {
     pub const PPOLL: u32 = 73;
     pub const SIGNALFD4: u32 = 74;
     pub const LSEEK: u32 = 62;
+    pub const RECVMSG: u32 = 212;
+    pub const UNSHARE: u32 = 97;
+    pub const SOCKET: u32 = 198;
+    pub const IOCTL: u32 = 29;
 }
 
 /// Starts a process that borrows this one's memory, on a stack of its own, and waits until it has

@@ -112,7 +112,7 @@ fn wait(options: u64) -> (i64, i32) {
 
 /// Does what the launcher asks; an answer means that everything is to end.
 fn obey(payload: i32) -> Option<u32> {
-    let mut wanted = Request { kind: 0, signal: 0 };
+    let mut wanted = Request { kind: 0, value: 0 };
     let size = core::mem::size_of::<Request>() as u64;
     let address = &raw mut wanted as u64;
     // SAFETY: writes a value of this stack.
@@ -123,7 +123,7 @@ fn obey(payload: i32) -> Option<u32> {
     }
     match wanted.kind {
         request::SIGNAL => {
-            kill(i64::from(payload), wanted.signal as u64);
+            kill(i64::from(payload), wanted.value as u64);
             None
         }
         _ => Some(reason::KILLED),

@@ -88,7 +88,7 @@ impl Program {
 
     /// The number of instructions.
     #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "an empty program cannot be made")]
+    #[allow(clippy::len_without_is_empty, reason = "an empty program cannot be made")]
     pub fn len(&self) -> usize {
         self.insns.len()
     }

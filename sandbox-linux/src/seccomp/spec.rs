@@ -94,6 +94,22 @@ pub struct FilterSpec {
 }
 
 impl FilterSpec {
+    /// Every specification for a processor, in an order that stays.
+    ///
+    /// Some have no filter: [`Profile::Debug`] wants [`Scope::Namespaced`].
+    pub fn all(arch: Arch) -> impl Iterator<Item = Self> {
+        let scopes = [Scope::Namespaced, Scope::Shared].into_iter();
+        let networks = [Network::None, Network::Host];
+        let profiles = [Profile::Default, Profile::Strict, Profile::Debug];
+        let of_metadata = [Metadata::Allow, Metadata::Refuse];
+        scopes
+            .flat_map(move |scope| networks.map(|network| (scope, network)))
+            .flat_map(move |(scope, network)| profiles.map(|profile| (scope, network, profile)))
+            .flat_map(move |(scope, network, profile)| {
+                of_metadata.map(|metadata| Self { arch, scope, network, profile, metadata })
+            })
+    }
+
     /// Debugging calls are safe only where every process in reach is the payload's own.
     pub(super) fn may_debug(&self) -> bool {
         self.profile == Profile::Debug && self.scope == Scope::Namespaced

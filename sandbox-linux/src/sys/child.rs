@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 
 use super::call;
 use super::clone::Child;
+use crate::abi::fd;
 
 /// Returns only if a step failed.
 pub(super) fn become_helper(child: &Child<'_>) -> (usize, i32) {
@@ -27,20 +28,20 @@ pub(super) fn become_helper(child: &Child<'_>) -> (usize, i32) {
     if failed < 0 {
         return (3, -failed as i32);
     }
-    // 4. Its descriptors, and no others.
-    for &(from, to) in child.descriptors {
-        let failed = call(libc::SYS_dup3, [from as u64, to as u64, 0, 0, 0, 0]);
+    // 4. Its descriptor, and no others.
+    let (from, to) = (child.control.as_raw_fd() as u64, fd::CONTROL as u64);
+    let failed = call(libc::SYS_dup3, [from, to, 0, 0, 0, 0]);
+    if failed < 0 {
+        return (4, -failed as i32);
+    }
+    const CLOSE_RANGE_CLOEXEC: u64 = 4;
+    for (first, last) in [(0, to - 1), (to + 1, u64::from(u32::MAX))] {
+        let failed = call(libc::SYS_close_range, [first, last, CLOSE_RANGE_CLOEXEC, 0, 0, 0]);
         if failed < 0 {
             return (4, -failed as i32);
         }
     }
     let helper = child.helper.as_raw_fd() as u64;
-    const CLOSE_RANGE_CLOEXEC: u64 = 4;
-    let rest = [child.last as u64, u64::from(u32::MAX), CLOSE_RANGE_CLOEXEC, 0, 0, 0];
-    let failed = call(libc::SYS_close_range, rest);
-    if failed < 0 {
-        return (4, -failed as i32);
-    }
     // 5. The helper, which is no name but a descriptor.
     let arguments = [c"sandbox-init".as_ptr(), std::ptr::null()];
     let environment = [std::ptr::null::<libc::c_char>()];

@@ -28,10 +28,8 @@ pub(crate) struct Child<'a> {
     pub(crate) maps: &'a [(&'a CStr, &'a [u8])],
     /// Capabilities that the helper keeps through its exec.
     pub(crate) keep: &'a [u32],
-    /// Descriptors to put in place: from, to. Sources lie above all targets.
-    pub(crate) descriptors: &'a [(RawFd, RawFd)],
-    /// The first descriptor that is closed whatever it is.
-    pub(crate) last: RawFd,
+    /// The control socket's inner end, which is all that it inherits. Not a low number.
+    pub(crate) control: BorrowedFd<'a>,
     /// The helper.
     pub(crate) helper: BorrowedFd<'a>,
 }
@@ -48,7 +46,7 @@ pub(crate) const CHILD_STEPS: [&str; 6] = [
     "enter the cgroup",
     "map the user",
     "keep capabilities for the set-up",
-    "pass the descriptors",
+    "pass the control socket",
     "execute the helper",
 ];
 
@@ -98,7 +96,8 @@ pub(crate) fn clone_helper(child: &Child<'_>) -> Result<Cloned, (usize, io::Erro
 
 fn make(child: &Child<'_>) -> Result<Cloned, (usize, io::Error)> {
     let mut pidfd: RawFd = -1;
-    let mut stack = vec![0u64; STACK / 8];
+    // Not initialised: nobody reads it before the child has written it.
+    let mut stack = Vec::<u128>::with_capacity(STACK / 16);
     let mut shared = Shared { child, failed: None };
     let vfork = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD;
     let mut args = CloneArgs {

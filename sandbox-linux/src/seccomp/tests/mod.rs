@@ -29,18 +29,8 @@ struct Data {
 
 /// Every specification that compiles.
 fn specs() -> Vec<FilterSpec> {
-    let mut specs = Vec::new();
-    for arch in [Arch::X86_64, Arch::Aarch64] {
-        for scope in [Scope::Namespaced, Scope::Shared] {
-            for network in [Network::None, Network::Host] {
-                for profile in [Profile::Default, Profile::Strict, Profile::Debug] {
-                    for metadata in [Metadata::Allow, Metadata::Refuse] {
-                        specs.push(FilterSpec { arch, scope, network, profile, metadata });
-                    }
-                }
-            }
-        }
-    }
+    let archs = [Arch::X86_64, Arch::Aarch64].into_iter();
+    let mut specs: Vec<FilterSpec> = archs.flat_map(FilterSpec::all).collect();
     specs.retain(|spec| spec.profile != Profile::Debug || spec.scope == Scope::Namespaced);
     specs
 }

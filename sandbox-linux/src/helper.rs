@@ -1,0 +1,217 @@
+//! A living helper, from the clone to the handing over.
+//!
+//! A helper can be started before its work is known: it depends on the policy only by its
+//! namespaces and its cgroup. So a launch starts it first and compiles the jail while the kernel
+//! builds the network namespace, which is the longest single step of a launch; and a caller that
+//! expects a launch may have one wait. A helper that waits has run nothing, sees nothing of any
+//! policy, and ends when this process does.
+
+use std::ffi::CStr;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+};
+use sandbox_core::{Result, SandboxError};
+
+use crate::abi::{Request, request};
+use crate::cgroup::Cgroup;
+use crate::facts::Facts;
+use crate::sys::{self, Child};
+
+/// The helper, as build.rs made it.
+static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sandbox-init"));
+
+/// Capabilities of the user namespace that the set-up needs.
+const SETUP: &[u32] = &[
+    8,  // SETPCAP: the bounding set
+    12, // NET_ADMIN: loopback
+    21, // SYS_ADMIN: mounts, the host name, the network namespace
+];
+
+/// The namespace that takes long, made by the helper while this process goes on.
+const LATE: u64 = libc::CLONE_NEWNET as u64;
+
+/// Below this number descriptors are put in place; whatever is put there comes from above it.
+const HIGH: i32 = 64;
+
+/// Moves a descriptor above all those that are put in place.
+pub(crate) fn high(descriptor: OwnedFd) -> io::Result<OwnedFd> {
+    if descriptor.as_raw_fd() >= HIGH {
+        return Ok(descriptor);
+    }
+    Ok(rustix::io::fcntl_dupfd_cloexec(&descriptor, HIGH)?)
+}
+
+/// What of a policy has to be known before a helper is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Birth {
+    /// The namespaces that it has or makes.
+    pub(crate) namespaces: u64,
+    /// Whether anything is given up at all.
+    pub(crate) confined: bool,
+}
+
+/// A helper that waits for its work. Dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Helper {
+    pid: u32,
+    birth: Birth,
+    ends: Option<Ends>,
+}
+
+/// What a helper is held by.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    pub(crate) pidfd: OwnedFd,
+    pub(crate) control: OwnedFd,
+}
+
+impl Helper {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// The step that failed; nothing is left of the attempt.
+    pub(crate) fn start(birth: Birth, facts: &Facts, cgroup: &Cgroup) -> Result<Self> {
+        let failed = SandboxError::io("making a socket");
+        let (control, inner) = control_socket().map_err(failed)?;
+        if birth.confined {
+            // Waits in the socket until there is a helper to read it.
+            let late = i32::try_from(birth.namespaces & LATE).unwrap_or_default();
+            order(&control, request::AHEAD, late, &[]).map_err(SandboxError::io("ordering"))?;
+        }
+        let cloned = clone(birth.namespaces & !LATE, facts, cgroup, inner.as_fd())?;
+        let ends = Some(Ends { pidfd: cloned.pidfd, control });
+        Ok(Self { pid: cloned.pid, birth, ends })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Gives the helper its descriptors, in the order of [`crate::abi::fd`], and so its start.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub(crate) fn begin(&self, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        match &self.ends {
+            Some(ends) => order(&ends.control, request::START, 0, descriptors),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    pub(crate) fn control(&self) -> io::Result<&OwnedFd> {
+        let ends = self.ends.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        Ok(&ends.control)
+    }
+
+    /// What it is held by: from now on the caller ends it.
+    ///
+    /// # Errors
+    /// None, for a helper that was not released before.
+    pub(crate) fn release(mut self) -> io::Result<Ends> {
+        self.ends.take().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        if let Some(Ends { pidfd, control }) = self.ends.take() {
+            drop(control);
+            let _ = sys::signal(&pidfd, libc::SIGKILL);
+            sys::reap(&pidfd);
+        }
+    }
+}
+
+/// At most one helper that waits for a launch nobody has asked for yet.
+#[derive(Debug, Default)]
+pub(crate) struct Spare(Mutex<Option<Helper>>);
+
+impl Spare {
+    /// The one that waits, if it is what is needed, or a new one.
+    ///
+    /// # Errors
+    /// As [`Helper::start`].
+    pub(crate) fn take(&self, birth: Birth, facts: &Facts, cgroup: &Cgroup) -> Result<Helper> {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match waiting {
+            Some(helper) if helper.birth == birth && cgroup.is_empty() => Ok(helper),
+            _ => Helper::start(birth, facts, cgroup),
+        }
+    }
+
+    /// Has one wait, if it can be made; a launch will say why not.
+    pub(crate) fn put(&self, birth: Birth, facts: &Facts) {
+        let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if place.is_none() {
+            *place = Helper::start(birth, facts, &Cgroup::none()).ok();
+        }
+    }
+}
+
+/// The helper's file, made once.
+fn program() -> io::Result<BorrowedFd<'static>> {
+    static FILE: OnceLock<OwnedFd> = OnceLock::new();
+    if let Some(file) = FILE.get() {
+        return Ok(file.as_fd());
+    }
+    let made = high(sys::sealed_file(c"sandbox-init", PROGRAM, true)?)?;
+    Ok(FILE.get_or_init(|| made).as_fd())
+}
+
+/// Clones the child that becomes the helper.
+fn clone(
+    namespaces: u64,
+    facts: &Facts,
+    cgroup: &Cgroup,
+    control: BorrowedFd<'_>,
+) -> Result<sys::Cloned> {
+    let (user, group) = (one_to_one(facts.user), one_to_one(facts.group));
+    let maps: [(&CStr, &[u8]); 3] = [
+        (c"/proc/self/uid_map", user.as_bytes()),
+        (c"/proc/self/setgroups", b"deny"),
+        (c"/proc/self/gid_map", group.as_bytes()),
+    ];
+    let own_users = namespaces & u64::from(libc::CLONE_NEWUSER.unsigned_abs()) != 0;
+    let tasks = cgroup.tasks();
+    let child = Child {
+        flags: namespaces,
+        cgroup: cgroup.folder(),
+        tasks: &tasks,
+        maps: if own_users { &maps } else { &[] },
+        keep: if own_users { SETUP } else { &[] },
+        control,
+        helper: program().map_err(SandboxError::io("making the helper's file"))?,
+    };
+    sys::clone_helper(&child).map_err(|(step, source)| SandboxError::Launch {
+        step: sys::CHILD_STEPS[step].into(),
+        source,
+    })
+}
+
+fn one_to_one(id: u32) -> String {
+    format!("{id} {id} 1")
+}
+
+/// A socket that keeps messages apart, for requests, the terminal and the report.
+fn control_socket() -> io::Result<(OwnedFd, OwnedFd)> {
+    let kind = (AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC);
+    let (ours, inner) = rustix::net::socketpair(kind.0, kind.1, kind.2, None)?;
+    Ok((ours, high(inner)?))
+}
+
+fn order(control: &OwnedFd, kind: u32, value: i32, rights: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let bytes = sys::bytes_of_request(&Request { kind, value });
+    let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(rights.len()))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !rights.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(rights)) {
+        return Err(io::ErrorKind::ArgumentListTooLong.into());
+    }
+    let parts = [io::IoSlice::new(&bytes)];
+    rustix::net::sendmsg(control, &parts, &mut ancillary, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
