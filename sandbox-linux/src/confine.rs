@@ -171,7 +171,7 @@ impl Confinement for LinuxConfinement {
             TierChoice::Auto | TierChoice::Namespaces => Tier::Namespaces,
         };
         let open = *network == NetworkPolicy::Unrestricted;
-        self.spare.put(ns::birth_for(tier, open, &self.facts), &self.facts);
+        self.spare.put(ns::likely_birth(tier, open, &self.facts), &self.facts);
     }
 
     fn launch(&self, plan: &Plan) -> Result<Launched> {

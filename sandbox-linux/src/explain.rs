@@ -7,6 +7,7 @@ use sandbox_core::plan::{Content, Plan};
 
 use crate::facts::Facts;
 use crate::fs::landlock;
+use crate::helper::Birth;
 use crate::jail::{self, Jail, Tier};
 use crate::report::Groups;
 use crate::seccomp;
@@ -38,11 +39,25 @@ pub(crate) fn explain(
         let line = |(name, verdict): (&str, seccomp::Verdict)| format!("{name}: {verdict:?}");
         all.section("system calls", seccomp::describe(&spec).into_iter().map(line).collect());
     }
+    all.section("steps of the helper, ahead", ahead(&crate::ns::birth(plan, tier, facts)));
     let [setup, payload, after] = jail.names;
     all.section("steps of the helper, before the command", setup);
     all.section("steps of the command's process", payload);
     all.section("steps of the helper, beside the command", after);
     Ok(all)
+}
+
+/// What a helper does by itself before it knows its work.
+fn ahead(birth: &Birth) -> Vec<String> {
+    let network = birth.namespaces & u64::from(libc::CLONE_NEWNET.unsigned_abs()) != 0;
+    let steps = [
+        (birth.confined, "drop every capability for good"),
+        (birth.confined, "start a keyring"),
+        (network, "make the network namespace"),
+        (network, "bring loopback up"),
+        (birth.filter.is_some(), "filter system calls"),
+    ];
+    steps.into_iter().filter(|(done, _)| *done).map(|(_, step)| step.into()).collect()
 }
 
 fn place(place: &sandbox_core::plan::Place) -> String {

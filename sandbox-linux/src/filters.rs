@@ -6,7 +6,9 @@
 
 use std::borrow::Cow;
 
-use crate::seccomp::{FilterError, FilterSpec, compile};
+use sandbox_core::{Result, SandboxError};
+
+use crate::seccomp::{FilterSpec, compile};
 
 /// The programs in the order of [`FilterSpec::all`]; empty where a specification has none.
 static READY: &[&[u8]] = include!(concat!(env!("OUT_DIR"), "/filters.rs"));
@@ -18,11 +20,17 @@ pub(crate) const INSTRUCTION: usize = 8;
 ///
 /// # Errors
 /// As [`compile`].
-pub(crate) fn filter(spec: &FilterSpec) -> Result<Cow<'static, [u8]>, FilterError> {
+pub(crate) fn filter(spec: &FilterSpec) -> Result<Cow<'static, [u8]>> {
     let place = FilterSpec::all(spec.arch).position(|known| known == *spec);
     match place.and_then(|place| READY.get(place)) {
         Some(program) if !program.is_empty() => Ok(Cow::Borrowed(program)),
-        _ => Ok(Cow::Owned(compile(spec)?.to_bytes())),
+        _ => match compile(spec) {
+            Ok(program) => Ok(Cow::Owned(program.to_bytes())),
+            Err(error) => Err(SandboxError::Launch {
+                step: "compile the system-call filter".into(),
+                source: std::io::Error::other(error),
+            }),
+        },
     }
 }
 

@@ -20,6 +20,7 @@ use sandbox_core::{Result, SandboxError};
 use crate::abi::{Request, request};
 use crate::cgroup::Cgroup;
 use crate::facts::Facts;
+use crate::seccomp::FilterSpec;
 use crate::sys::{self, Child};
 
 /// The helper, as build.rs made it.
@@ -53,6 +54,8 @@ pub(crate) struct Birth {
     pub(crate) namespaces: u64,
     /// Whether anything is given up at all.
     pub(crate) confined: bool,
+    /// The filter, where it allows all that the helper does after its birth.
+    pub(crate) filter: Option<FilterSpec>,
 }
 
 /// A helper that waits for its work. Dropping it ends it.
@@ -81,7 +84,9 @@ impl Helper {
         if birth.confined {
             // Waits in the socket until there is a helper to read it.
             let late = i32::try_from(birth.namespaces & LATE).unwrap_or_default();
-            order(&control, request::AHEAD, late, &[]).map_err(SandboxError::io("ordering"))?;
+            let filter = birth.filter.map(|spec| crate::filters::filter(&spec)).transpose()?;
+            order(&control, request::AHEAD, late, filter.as_deref().unwrap_or_default(), &[])
+                .map_err(SandboxError::io("asking the helper"))?;
         }
         let cloned = clone(birth.namespaces & !LATE, facts, cgroup, inner.as_fd())?;
         let ends = Some(Ends { pidfd: cloned.pidfd, control });
@@ -98,7 +103,7 @@ impl Helper {
     /// What the kernel answers.
     pub(crate) fn begin(&self, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         match &self.ends {
-            Some(ends) => order(&ends.control, request::START, 0, descriptors),
+            Some(ends) => order(&ends.control, request::START, 0, &[], descriptors),
             None => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -204,14 +209,20 @@ fn control_socket() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((ours, high(inner)?))
 }
 
-fn order(control: &OwnedFd, kind: u32, value: i32, rights: &[BorrowedFd<'_>]) -> io::Result<()> {
+fn order(
+    control: &OwnedFd,
+    kind: u32,
+    value: i32,
+    attached: &[u8],
+    rights: &[BorrowedFd<'_>],
+) -> io::Result<()> {
     let bytes = sys::bytes_of_request(&Request { kind, value });
     let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(rights.len()))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     if !rights.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(rights)) {
         return Err(io::ErrorKind::ArgumentListTooLong.into());
     }
-    let parts = [io::IoSlice::new(&bytes)];
+    let parts = [io::IoSlice::new(&bytes), io::IoSlice::new(attached)];
     rustix::net::sendmsg(control, &parts, &mut ancillary, SendFlags::NOSIGNAL)?;
     Ok(())
 }

@@ -8,17 +8,28 @@ use crate::facts::Facts;
 use crate::helper::Birth;
 use crate::jail::Tier;
 use crate::program::{Phase, Program, Slot};
+use crate::seccomp::{Arch, FilterSpec, Metadata, Network, Profile, Scope};
 
 const HOST_NAME: &str = "sandbox";
 
 /// The helper that a plan wants.
 pub(crate) fn birth(plan: &Plan, tier: Tier, facts: &Facts) -> Birth {
-    birth_for(tier, crate::jail::open_network(plan), facts)
+    let arch = Arch::native().filter(|_| tier == Tier::Landlock);
+    let filter = arch.map(|arch| crate::jail::spec(plan, tier, arch));
+    let namespaces = namespaces(tier, crate::jail::open_network(plan), facts);
+    Birth { namespaces, confined: tier != Tier::Off, filter }
 }
 
-/// The helper of a tier, for a payload that is in the host's network, or not.
-pub(crate) fn birth_for(tier: Tier, open_network: bool, facts: &Facts) -> Birth {
-    Birth { namespaces: namespaces(tier, open_network, facts), confined: tier != Tier::Off }
+/// The helper that most plans of a tier want, in the host's network or not.
+pub(crate) fn likely_birth(tier: Tier, open_network: bool, facts: &Facts) -> Birth {
+    let filter = Arch::native().filter(|_| tier == Tier::Landlock).map(|arch| FilterSpec {
+        arch,
+        scope: Scope::Shared,
+        network: if open_network { Network::Host } else { Network::None },
+        profile: Profile::Default,
+        metadata: Metadata::Refuse,
+    });
+    Birth { namespaces: namespaces(tier, open_network, facts), confined: tier != Tier::Off, filter }
 }
 
 #[expect(clippy::cast_sign_loss, reason = "flags")]

@@ -1,13 +1,14 @@
 //! The payload's own list: from a process of the helper's to the command, with nothing left.
 //!
 //! The order is the argument. Whatever needs a right comes before the right is given up, and the
-//! filter comes last, because what precedes it must still be allowed to happen.
+//! filter comes last, because what precedes it must still be allowed to happen. What needs no right
+//! and no policy the helper did ahead, and its children inherit it: an empty bounding set, a keyring
+//! of their own, and on the Landlock tier, where the filter allows all of this list, the filter.
 //!
 //! 1. a session of its own, so that no terminal of the caller can be opened or fed;
-//! 2. what a process inherits and is seldom thought of: signal mask, umask, personality, keyring;
+//! 2. what a process inherits and is seldom thought of: signal mask, umask, personality;
 //! 3. resource limits;
-//! 4. another user for a root caller, then no capability in any set and no way back to one (the
-//!    bounding set is empty already, since the helper dropped it);
+//! 4. another user for a root caller, then no capability in any set and no way back to one;
 //! 5. Landlock, the descriptors, the filter;
 //! 6. the command.
 
@@ -76,16 +77,6 @@ fn inherited(program: &mut Program) {
     program.call(Phase::Payload, "unblock signals", libc::SYS_rt_sigprocmask, &arguments);
     program.call(Phase::Payload, "set the umask", libc::SYS_umask, &[0o022.into()]);
     program.call(Phase::Payload, "reset the personality", libc::SYS_personality, &[0.into()]);
-    const KEYCTL_JOIN_SESSION_KEYRING: i32 = 1;
-    program
-        .call(
-            Phase::Payload,
-            "start a keyring",
-            libc::SYS_keyctl,
-            &[KEYCTL_JOIN_SESSION_KEYRING.into(), 0.into()],
-        )
-        // Without keyrings there is nothing to leave; over quota, the filter still refuses the use.
-        .tolerate(&[libc::ENOSYS, libc::EPERM, libc::EDQUOT]);
 }
 
 fn limits(program: &mut Program, payload: &Payload<'_>) {

@@ -93,11 +93,12 @@ pub struct Failure {
 }
 
 /// What the helper does by itself, in no list.
-pub const OWN_STEPS: [&str; 4] = [
+pub const OWN_STEPS: [&str; 5] = [
     "map the program",
     "start the command's process",
     "make the network namespace",
     "bring loopback up",
+    "filter system calls",
 ];
 
 /// A request on the control socket.
@@ -116,8 +117,9 @@ pub mod request {
     pub const SIGNAL: u32 = 1;
     /// End everything and report.
     pub const KILL: u32 = 2;
-    /// Drop every capability from the bounding set, ahead of the start; with the namespace of
-    /// networks as its value, make one and bring its loopback up.
+    /// Done ahead of the start: drop every capability from the bounding set and leave the keyring;
+    /// with the namespace of networks as its value, make one and bring its loopback up; with a
+    /// filter behind the request, attach it.
     pub const AHEAD: u32 = 3;
     /// Begin; the descriptors 0 to 2 and from [`STATUS`](super::fd::STATUS) on come along.
     pub const START: u32 = 4;

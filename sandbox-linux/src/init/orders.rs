@@ -13,6 +13,9 @@ use super::raw::{nr, syscall};
 /// A step of `OWN_STEPS` that failed, and its error.
 type Failed = (u32, i32);
 
+/// The longest filter: `BPF_MAXINSNS` instructions of eight bytes.
+const LONGEST: usize = 4096 * 8;
+
 /// The most descriptors that one message carries (`SCM_MAX_FD`).
 const MOST: usize = 253;
 
@@ -41,16 +44,18 @@ pub fn until_start() -> Result<(), Failed> {
     let mut ahead = Ok(());
     loop {
         let mut rights = MaybeUninit::<Rights>::uninit();
-        let (order, carried) = receive(&mut rights);
-        match order.kind {
+        let mut filter = MaybeUninit::<[u8; LONGEST]>::uninit();
+        let order = receive(&mut rights, &mut filter);
+        match order.request.kind {
             request::AHEAD => {
                 drop_bounds();
-                if order.value != 0 {
-                    ahead = own_network(order.value as u64);
-                }
+                leave_keyring();
+                let network = order.request.value as u64;
+                ahead = own_network(network)
+                    .and_then(|()| attach(filter.as_ptr() as u64, order.attached / 8));
             }
             // SAFETY: the kernel filled in as much as it says.
-            request::START if unsafe { in_place(&rights, carried) } => return ahead,
+            request::START if unsafe { in_place(&rights, order.rights) } => return ahead,
             _ => exit(125),
         }
     }
@@ -71,15 +76,43 @@ fn drop_bounds() {
     }
 }
 
-/// A network of our own, with nothing but a loopback.
+/// A session keyring of our own. Without keyrings there is nothing to leave, and over quota the
+/// filter still refuses their use.
+fn leave_keyring() {
+    const KEYCTL_JOIN_SESSION_KEYRING: u64 = 1;
+    // SAFETY: changes this process alone.
+    unsafe { syscall(nr::KEYCTL, [KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0, 0]) };
+}
+
+/// Attaches a filter of that many instructions to this process, and so to all that it starts.
+fn attach(instructions: u64, count: u64) -> Result<(), Failed> {
+    const PR_SET_NO_NEW_PRIVS: u64 = 38;
+    const SET_MODE_FILTER: u64 = 1;
+    if count == 0 {
+        return Ok(());
+    }
+    // struct sock_fprog: the length, then the address.
+    let program = [count, instructions];
+    let address = &raw const program as u64;
+    // SAFETY: changes this process alone, and reads what the host sent.
+    step(4, unsafe { syscall(nr::PRCTL, [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0]) })?;
+    // SAFETY: as above.
+    step(4, unsafe { syscall(nr::SECCOMP, [SET_MODE_FILTER, 0, address, 0, 0, 0]) }).map(drop)
+}
+
+fn step(step: u32, result: i64) -> Result<u64, Failed> {
+    if result < 0 { Err((step, -result as i32)) } else { Ok(result as u64) }
+}
+
+/// A network of our own, with nothing but a loopback, if the flag is set.
 fn own_network(flag: u64) -> Result<(), Failed> {
     const AF_INET: u64 = 2;
     const DATAGRAM_CLOEXEC: u64 = 0o2_000_002;
     const SIOCSIFFLAGS: u64 = 0x8914;
     const UP_AND_RUNNING: u64 = 0x41;
-    let step = |step: u32, result: i64| {
-        if result < 0 { Err((step, -result as i32)) } else { Ok(result as u64) }
-    };
+    if flag == 0 {
+        return Ok(());
+    }
     // struct ifreq: the name in 16 bytes, then the flags.
     let interface = [u64::from_ne_bytes(*b"lo\0\0\0\0\0\0"), 0, UP_AND_RUNNING, 0, 0];
     let address = &raw const interface as u64;
@@ -93,16 +126,26 @@ fn own_network(flag: u64) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The next order, and how many bytes of rights came with it.
-fn receive(rights: &mut MaybeUninit<Rights>) -> (Request, u64) {
-    const NO_CONTROL_LOST: u64 = 0x8;
-    let mut order = Request { kind: 0, value: 0 };
+/// A request and what came with it, in bytes.
+struct Order {
+    request: Request,
+    attached: u64,
+    rights: u64,
+}
+
+fn receive(
+    rights: &mut MaybeUninit<Rights>,
+    attached: &mut MaybeUninit<[u8; LONGEST]>,
+) -> Order {
+    const CUT: u64 = 0x20 | 0x8;
+    let mut request = Request { kind: 0, value: 0 };
     let size = size_of::<Request>() as u64;
-    let part = [&raw mut order as u64, size];
+    let parts =
+        [&raw mut request as u64, size, attached.as_mut_ptr() as u64, LONGEST as u64];
     let mut message = Message {
         name: [0; 2],
-        parts: &raw const part as u64,
-        part_count: 1,
+        parts: &raw const parts as u64,
+        part_count: 2,
         control: rights.as_mut_ptr() as u64,
         control_size: size_of::<Rights>() as u64,
         flags: 0,
@@ -110,10 +153,10 @@ fn receive(rights: &mut MaybeUninit<Rights>) -> (Request, u64) {
     let address = &raw mut message as u64;
     // SAFETY: writes values of this stack and of the caller's, within their sizes.
     let read = unsafe { syscall(nr::RECVMSG, [fd::CONTROL as u64, address, 0, 0, 0, 0]) };
-    if read != size as i64 || message.flags & NO_CONTROL_LOST != 0 {
+    if read < size as i64 || message.flags & CUT != 0 {
         exit(125);
     }
-    (order, message.control_size)
+    Order { request, attached: read as u64 - size, rights: message.control_size }
 }
 
 /// Whether the descriptors are where [`fd`] says: 0 to 2, and from the status pipe on.

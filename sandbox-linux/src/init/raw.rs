@@ -67,6 +67,8 @@ pub mod nr {
     pub const RECVMSG: u32 = 47;
     pub const UNSHARE: u32 = 272;
     pub const SOCKET: u32 = 41;
+    pub const KEYCTL: u32 = 250;
+    pub const SECCOMP: u32 = 317;
     pub const IOCTL: u32 = 16;
 }
 
@@ -96,6 +98,8 @@ pub mod nr {
     pub const RECVMSG: u32 = 212;
     pub const UNSHARE: u32 = 97;
     pub const SOCKET: u32 = 198;
+    pub const KEYCTL: u32 = 219;
+    pub const SECCOMP: u32 = 277;
     pub const IOCTL: u32 = 29;
 }
 
