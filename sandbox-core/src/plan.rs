@@ -104,17 +104,34 @@ impl Plan {
         command::check(request)?;
         let files = Memo::new(host.files);
         let host = &Host { variables: host.variables.clone(), files: &files };
-        let places::Layout { places, links, absent } = places::lay_out(policy, host.files)?;
-        let view = View { places: &places, links: &links, files: host.files };
+        let layout = places::lay_out(policy, host.files)?;
+        let view = View { places: &layout.places, links: &layout.links, files: host.files };
         let environment = environment::compose(policy, request, host, &view);
         let cwd = command::working_directory(policy, request, &view)?;
         let candidates = command::candidates(request, &cwd, &environment, host, &view)?;
         let program = std::iter::once(request.program().to_owned());
-        Ok(Self {
-            candidates,
-            arguments: program.chain(request.arguments().iter().cloned()).collect(),
-            cwd,
-            environment: environment.into_iter().collect(),
+        let arguments = program.chain(request.arguments().iter().cloned()).collect();
+        let environment = environment.into_iter().collect();
+        let found = Self { candidates, arguments, cwd, environment, ..Self::empty(policy, layout) };
+        Ok(Self { terminal: request.terminal_size(), stdin: request.wants_stdin(), ..found })
+    }
+
+    /// The plan for a process that runs already: there is no command to look for, and no
+    /// environment to make.
+    ///
+    /// # Errors
+    /// [`SandboxError`](crate::SandboxError): a path of the policy that is missing.
+    pub fn without_command(policy: &Policy, host: &Host<'_>) -> Result<Self> {
+        Ok(Self::empty(policy, places::lay_out(policy, &Memo::new(host.files))?))
+    }
+
+    fn empty(policy: &Policy, layout: places::Layout) -> Self {
+        let places::Layout { places, links, absent } = layout;
+        Self {
+            candidates: Vec::new(),
+            arguments: Vec::new(),
+            cwd: PathBuf::from("/"),
+            environment: Vec::new(),
             places,
             links,
             absent,
@@ -122,9 +139,9 @@ impl Plan {
             syscalls: policy.syscalls(),
             limits: policy.limits().clone(),
             enforcement: policy.enforcement(),
-            terminal: request.terminal_size(),
-            stdin: request.wants_stdin(),
-        })
+            terminal: None,
+            stdin: false,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sandbox_core::plan::Plan;
@@ -98,23 +98,39 @@ pub(crate) type Variables = Vec<(OsString, OsString)>;
 
 /// What the Landlock tier makes on the host.
 #[derive(Default)]
-struct Outside {
-    ruleset: Option<OwnedFd>,
-    folder: Option<Arc<crate::private::Folder>>,
+pub(crate) struct Outside {
+    pub(crate) ruleset: Option<OwnedFd>,
+    pub(crate) folder: Option<Arc<crate::private::Folder>>,
 }
 
 impl Outside {
-    fn make(plan: &Plan, facts: &Facts, environment: &mut Variables) -> Result<Self> {
+    /// Makes it, and has the environment name the private folder.
+    ///
+    /// # Errors
+    /// What the file system or the kernel answers.
+    pub(crate) fn make(plan: &Plan, facts: &Facts, environment: &mut Variables) -> Result<Self> {
         let folder = crate::private::folder(plan, environment)?;
-        let rules = outside_rules(plan, folder.path());
-        let handled = landlock::Handled::new(facts.landlock, !open_network(plan));
-        let mut ruleset = None;
-        if facts.landlock > 0 {
-            let made = crate::helper::high(landlock::ruleset(&rules, handled)?);
-            ruleset = Some(made.map_err(SandboxError::io("keeping the ruleset"))?);
-        }
+        let rules = outside_rules(plan, Some(folder.path()));
+        let ruleset = outside_ruleset(&rules, plan, facts)?;
         Ok(Self { ruleset, folder: Some(Arc::new(folder)) })
     }
+}
+
+/// The ruleset of a process in the host's namespaces, if the kernel has Landlock.
+///
+/// # Errors
+/// What the kernel answers.
+pub(crate) fn outside_ruleset(
+    rules: &[landlock::Rule],
+    plan: &Plan,
+    facts: &Facts,
+) -> Result<Option<OwnedFd>> {
+    if facts.landlock == 0 {
+        return Ok(None);
+    }
+    let handled = landlock::Handled::new(facts.landlock, !open_network(plan));
+    let made = crate::helper::high(landlock::ruleset(rules, handled)?);
+    made.map(Some).map_err(SandboxError::io("keeping the ruleset"))
 }
 
 /// Whether the payload is in the host's network. A list of hosts that nothing enforces is no
@@ -211,13 +227,14 @@ fn filter(plan: &Plan, tier: Tier) -> Result<Option<Cow<'static, [u8]>>> {
     if tier == Tier::Off {
         return Ok(None);
     }
-    let arch = seccomp::Arch::native().ok_or_else(|| SandboxError::Unsupported {
-        backend: "linux".into(),
-        operation: "this processor".into(),
-    })?;
+    let arch = seccomp::Arch::native().ok_or_else(unknown_processor)?;
     let compiled = crate::filters::filter(&spec(plan, tier, arch))?;
     // On the Landlock tier the helper has it from birth.
     Ok(Some(compiled).filter(|_| tier == Tier::Namespaces))
+}
+
+pub(crate) fn unknown_processor() -> SandboxError {
+    SandboxError::Unsupported { backend: "linux".into(), operation: "this processor".into() }
 }
 
 /// The filter's choices for a plan.
@@ -241,10 +258,12 @@ pub(crate) fn spec(plan: &Plan, tier: Tier, arch: seccomp::Arch) -> seccomp::Fil
     }
 }
 
-pub(crate) fn outside_rules(plan: &Plan, private: &std::path::Path) -> Vec<landlock::Rule> {
+/// The rules of a process in the host's namespaces; `private` is its private folder.
+pub(crate) fn outside_rules(plan: &Plan, private: Option<&Path>) -> Vec<landlock::Rule> {
     let mut rules = landlock::rules_outside(plan);
     let access = landlock::access(sandbox_core::Rights::READ_WRITE, true);
-    rules.push(landlock::Rule { path: private.to_path_buf(), access, directory: true });
+    let folder = private.map(|path| landlock::Rule { path: path.into(), access, directory: true });
+    rules.extend(folder);
     rules
 }
 
@@ -281,7 +300,7 @@ fn check_lengths(texts: Vec<Vec<u8>>, what: &str) -> Result<Vec<Vec<u8>>> {
     clippy::cast_sign_loss,
     reason = "checked by the policy"
 )]
-fn affinity(count: f64) -> u64 {
+pub(crate) fn affinity(count: f64) -> u64 {
     let wanted = (count.ceil() as usize).max(1);
     let allowed = rustix::thread::sched_getaffinity(None);
     let usable = |cpu: &usize| allowed.as_ref().map_or(*cpu == 0, |set| set.is_set(*cpu));

@@ -42,6 +42,7 @@ mod filters;
 mod fs;
 mod helper;
 mod identity;
+mod in_process;
 mod jail;
 mod launch;
 mod ns;
@@ -62,6 +63,7 @@ mod sys;
 mod terminal;
 
 pub use confine::{LinuxConfinement, TierChoice};
+pub use in_process::{Confined, confine, restrict_self};
 pub use prepared::Prepared;
 
 /// The strongest backend that this machine has.

@@ -2,6 +2,7 @@
 
 mod child;
 mod clone;
+mod domain;
 mod idmap;
 mod plain;
 mod signals;
@@ -13,6 +14,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use crate::raw;
 
 pub(crate) use clone::{CHILD_STEPS, Child, Cloned, clone_helper};
+pub(crate) use domain::{Domain, before_exec};
 pub(crate) use idmap::{try_idmap, user_namespace};
 pub(crate) use plain::{bytes_of_call, bytes_of_header, bytes_of_request, failure_of, report_of};
 
