@@ -31,11 +31,14 @@ pub mod denial;
 pub mod doctor;
 pub mod error;
 pub mod exec;
+pub mod ids;
+pub mod mount;
 pub mod path;
 pub mod plan;
 pub mod policy;
 pub mod resolve;
 pub mod run;
+pub mod session;
 pub mod size;
 
 #[cfg(all(feature = "conformance", unix))]
@@ -46,6 +49,8 @@ pub use capability::{Enforcement, Feature, Gap, Report, SandboxCapabilities};
 pub use denial::{Denial, Denials};
 pub use error::{Result, SandboxError};
 pub use exec::{Captured, ExecRequest, ExecResult, Exit, KillReason, TerminalSize, Usage};
+pub use ids::{SessionId, SnapshotName};
+pub use mount::{FilesystemAccess, FilesystemMount, MountSource};
 pub use path::SandboxPath;
 pub use policy::filesystem::Rights;
 pub use policy::limits::ResourceLimits;
