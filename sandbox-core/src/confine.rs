@@ -42,6 +42,21 @@ pub trait Confinement: Send + Sync + 'static {
         let _ = network;
     }
 
+    /// Makes a sandbox that lasts, with nothing running in it; `plan` is without a command.
+    ///
+    /// Called on a runtime with I/O enabled.
+    ///
+    /// # Errors
+    /// [`SandboxError::Unsupported`](crate::SandboxError::Unsupported) by default, and the step that
+    /// failed.
+    fn enclose(&self, plan: &Plan) -> Result<Arc<dyn Enclosure>> {
+        let _ = plan;
+        Err(crate::SandboxError::Unsupported {
+            backend: self.name().into(),
+            operation: "sandboxes that last".into(),
+        })
+    }
+
     /// Starts the command of `plan`, wholly confined, or not at all.
     ///
     /// Called on a runtime with I/O enabled; returns within a launch's time.
@@ -69,6 +84,41 @@ pub struct Launched {
     /// What is enforced, where that is not what [`Confinement::assess`] foresaw: a backend may fall
     /// to lesser means where the policy leaves that open.
     pub report: Option<Report>,
+}
+
+/// A sandbox that lasts: commands come and go in it. Dropping it ends it and all of them.
+#[async_trait]
+pub trait Enclosure: Send + Sync {
+    /// Starts a command. Its `plan` differs from the enclosure's by the command alone: the command,
+    /// its environment, its working directory, its streams.
+    ///
+    /// # Errors
+    /// The step that failed. Nothing of the command has run then.
+    fn start(&self, plan: &Plan) -> Result<Launched>;
+
+    /// Stops every process where it is.
+    ///
+    /// # Errors
+    /// The system's refusal.
+    fn freeze(&self) -> Result<()>;
+
+    /// Lets every process go on.
+    ///
+    /// # Errors
+    /// The system's refusal.
+    fn thaw(&self) -> Result<()>;
+
+    /// What all commands together have used up to now.
+    ///
+    /// # Errors
+    /// What could not be measured.
+    fn usage(&self) -> Result<Usage>;
+
+    /// Ends every process and waits until they are gone. A second time does nothing.
+    ///
+    /// # Errors
+    /// The sandbox lost sight of its processes.
+    async fn end(&self) -> Result<()>;
 }
 
 /// A confined process with everything it started.

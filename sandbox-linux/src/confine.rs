@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use sandbox_core::capability::{Feature, SandboxCapabilities};
-use sandbox_core::confine::{Confinement, Explanation, Launched};
+use sandbox_core::confine::{Confinement, Enclosure, Explanation, Launched};
 use sandbox_core::plan::Plan;
 use sandbox_core::policy::EnforcementLevel;
 use sandbox_core::{NetworkPolicy, Report, Result, SandboxError};
@@ -22,6 +22,7 @@ use crate::launch::{Started, launch};
 use crate::ns;
 use crate::process::Payload;
 use crate::report::{self, Groups};
+use crate::room::Room;
 
 /// Which tier to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -179,22 +180,38 @@ impl Confinement for LinuxConfinement {
         if let (Tier::Namespaces, Some(why)) = (jail.tier, &jail.identity.kept) {
             report::keep_root(&mut report, why);
         }
-        let Started { helper, stdin, stdout, stderr } = started;
-        let failed = || SandboxError::io("sharing the terminal");
-        let screen = match jail.terminal {
-            Some(_) => Some(stdout.try_clone().map_err(failed())?),
-            None => None,
-        };
-        let process = Payload::new(helper, screen, cgroup, jail.folder)?;
-        let stream = |end: OwnedFd| Stream::new(end).map_err(SandboxError::io("watching a pipe"));
-        Ok(Launched {
-            report: Some(report),
-            process: Arc::new(process),
-            stdin: stdin.map(stream).transpose()?.map(|stream| Box::new(stream) as _),
-            stdout: Box::new(stream(stdout)?),
-            stderr: stderr.map(stream).transpose()?.map(|stream| Box::new(stream) as _),
-        })
+        let mut launched = launched(started, jail, cgroup)?;
+        launched.report = Some(report);
+        Ok(launched)
     }
+
+    fn enclose(&self, plan: &Plan) -> Result<Arc<dyn Enclosure>> {
+        let cgroup = Cgroup::create(&plan.limits);
+        let birth = ns::birth(plan, Tier::Namespaces, &self.facts);
+        let helper = self.spare.take(birth, &self.facts, &cgroup)?;
+        Room::open(plan, &self.facts, helper, cgroup).map(crate::room::shared)
+    }
+}
+
+/// A payload that was started, as the rest of the library takes it.
+///
+/// # Errors
+/// The runtime's refusal to watch its streams.
+pub(crate) fn launched(started: Started, jail: Jail, cgroup: Cgroup) -> Result<Launched> {
+    let Started { helper, stdin, stdout, stderr } = started;
+    let screen = match jail.terminal {
+        Some(_) => Some(stdout.try_clone().map_err(SandboxError::io("sharing the terminal"))?),
+        None => None,
+    };
+    let process = Payload::new(helper, screen, cgroup, jail.folder)?;
+    let stream = |end: OwnedFd| Stream::new(end).map_err(SandboxError::io("watching a pipe"));
+    Ok(Launched {
+        report: None,
+        process: Arc::new(process),
+        stdin: stdin.map(stream).transpose()?.map(|stream| Box::new(stream) as _),
+        stdout: Box::new(stream(stdout)?),
+        stderr: stderr.map(stream).transpose()?.map(|stream| Box::new(stream) as _),
+    })
 }
 
 /// One end of a pipe or of a terminal.

@@ -69,7 +69,8 @@ pub(crate) struct Helper {
 /// What a helper is held by.
 #[derive(Debug)]
 pub(crate) struct Ends {
-    pub(crate) pidfd: OwnedFd,
+    /// Of a child of this process; a helper that was forked in a sandbox is none.
+    pub(crate) pidfd: Option<OwnedFd>,
     pub(crate) control: OwnedFd,
 }
 
@@ -89,8 +90,22 @@ impl Helper {
                 .map_err(SandboxError::io("asking the helper"))?;
         }
         let cloned = clone(birth.namespaces & !LATE, facts, cgroup, inner.as_fd())?;
-        let ends = Some(Ends { pidfd: cloned.pidfd, control });
+        let ends = Some(Ends { pidfd: Some(cloned.pidfd), control });
         Ok(Self { pid: cloned.pid, birth, ends })
+    }
+
+    /// Has the first process of a sandbox that lasts, which `agent` leads to, fork one.
+    ///
+    /// # Errors
+    /// What the kernel answers: the sandbox is gone, say.
+    pub(crate) fn enter(agent: &OwnedFd, pid: u32, birth: Birth) -> Result<Self> {
+        let failed = || SandboxError::io("entering the sandbox");
+        let (control, inner) = control_socket().map_err(failed())?;
+        let filter = birth.filter.map(|spec| crate::filters::filter(&spec)).transpose()?;
+        order(&control, request::AHEAD, 0, filter.as_deref().unwrap_or_default(), &[])
+            .map_err(failed())?;
+        order(agent, request::ENTER, 0, &[], &[inner.as_fd()]).map_err(failed())?;
+        Ok(Self { pid, birth, ends: Some(Ends { pidfd: None, control }) })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -126,8 +141,10 @@ impl Drop for Helper {
     fn drop(&mut self) {
         if let Some(Ends { pidfd, control }) = self.ends.take() {
             drop(control);
-            let _ = sys::signal(&pidfd, libc::SIGKILL);
-            sys::reap(&pidfd);
+            if let Some(pidfd) = pidfd {
+                let _ = sys::signal(&pidfd, libc::SIGKILL);
+                sys::reap(&pidfd);
+            }
         }
     }
 }
@@ -209,7 +226,7 @@ fn control_socket() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((ours, high(inner)?))
 }
 
-fn order(
+pub(crate) fn order(
     control: &OwnedFd,
     kind: u32,
     value: i32,

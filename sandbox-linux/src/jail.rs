@@ -55,6 +55,41 @@ pub(crate) struct Jail {
 const LONGEST_ARGUMENT: usize = 32 * 4096;
 
 impl Jail {
+    /// Compiles a sandbox that lasts, with nothing to run.
+    ///
+    /// # Errors
+    /// As [`Jail::compile`].
+    pub(crate) fn furnish(plan: &Plan, facts: &Facts, groups: Groups) -> Result<Self> {
+        let mut program = Program::new();
+        let identity = Identity::decide(plan, facts.privileged);
+        let plan = &crate::closed::without(plan, Tier::Namespaces, &identity, facts);
+        inside(&mut program, plan, &identity, facts, groups.held);
+        program.pid_namespace = true;
+        program.serves = true;
+        ns::keep_ruleset(&mut program, facts.landlock > 0);
+        Self::finish(program, plan, Tier::Namespaces, identity, Outside::default())
+    }
+
+    /// Compiles a command in a sandbox that lasts. The helper that runs it was forked there, with
+    /// the filter on.
+    ///
+    /// # Errors
+    /// As [`Jail::compile`].
+    pub(crate) fn enter(plan: &Plan, user: Option<(u32, u32)>, facts: &Facts) -> Result<Self> {
+        let mut program = Program::new();
+        ns::take_ruleset(&mut program, facts.landlock > 0);
+        if let Some(size) = plan.terminal {
+            ns::terminal(&mut program, size, user);
+        }
+        let groups = Groups::default();
+        supervise(&mut program, plan, Tier::Landlock, groups.held);
+        let context = Context { tier: Tier::Namespaces, facts, groups, user, filtered: true };
+        command(&mut program, plan, &context, plan.environment.clone())?;
+        ns::give_up(&mut program, Tier::Namespaces, user);
+        let identity = Identity { user, ..Identity::default() };
+        Self::finish(program, plan, Tier::Namespaces, identity, Outside::default())
+    }
+
     /// Compiles a plan for a tier; `groups` says which limits control groups will hold.
     ///
     /// # Errors
@@ -72,9 +107,20 @@ impl Jail {
             inside(&mut program, plan, &identity, facts, groups.held);
         }
         supervise(&mut program, plan, tier, groups.held);
-        let context = Context { tier, facts, groups, user: identity.user };
+        let filtered = tier == Tier::Landlock;
+        let context = Context { tier, facts, groups, user: identity.user, filtered };
         command(&mut program, plan, &context, environment)?;
         ns::give_up(&mut program, tier, identity.user);
+        Self::finish(program, plan, tier, identity, outside)
+    }
+
+    fn finish(
+        program: Program,
+        plan: &Plan,
+        tier: Tier,
+        identity: Identity,
+        outside: Outside,
+    ) -> Result<Self> {
         let image = program.finish();
         let file = sys::sealed_file(c"sandbox-program", &image.bytes, false)
             .and_then(crate::helper::high)
@@ -145,6 +191,8 @@ struct Context<'a> {
     facts: &'a Facts,
     groups: Groups,
     user: Option<(u32, u32)>,
+    /// Whether the helper has the filter already, and its children with it.
+    filtered: bool,
 }
 
 /// The payload's list.
@@ -155,7 +203,7 @@ fn command(
     environment: Variables,
 ) -> Result<()> {
     let confined = context.tier != Tier::Off;
-    let filter = filter(plan, context.tier)?;
+    let filter = filter(plan, context.tier)?.filter(|_| !context.filtered);
     let rlimits = if confined { rlimits(plan, context) } else { Vec::new() };
     let cpus = plan.limits.cpu_count.filter(|_| confined && !context.groups.cpus);
     let payload = Payload {
@@ -228,9 +276,7 @@ fn filter(plan: &Plan, tier: Tier) -> Result<Option<Cow<'static, [u8]>>> {
         return Ok(None);
     }
     let arch = seccomp::Arch::native().ok_or_else(unknown_processor)?;
-    let compiled = crate::filters::filter(&spec(plan, tier, arch))?;
-    // On the Landlock tier the helper has it from birth.
-    Ok(Some(compiled).filter(|_| tier == Tier::Namespaces))
+    Ok(Some(crate::filters::filter(&spec(plan, tier, arch))?))
 }
 
 pub(crate) fn unknown_processor() -> SandboxError {

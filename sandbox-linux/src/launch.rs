@@ -67,7 +67,7 @@ pub(crate) fn launch(jail: &Jail, helper: Helper) -> Result<Started> {
         _ => None,
     };
     let (status, status_inner) = status_pipe().map_err(failed("making a pipe"))?;
-    let begun = helper.begin(&descriptors(jail, &streams, &status_inner));
+    let begun = helper.begin(&descriptors(jail, streams.inner.each_ref(), &status_inner));
     begun.map_err(failed("starting the helper"))?;
     drop(status_inner);
     let Streams { inner, stdin, stdout, stderr } = streams;
@@ -91,6 +91,23 @@ pub(crate) fn launch(jail: &Jail, helper: Helper) -> Result<Started> {
     Ok(Started { helper, stdin: keyboard, stdout, stderr })
 }
 
+/// Sets a sandbox up that lasts, in a helper that waits.
+///
+/// # Errors
+/// As [`launch`].
+pub(crate) fn furnish(jail: &Jail, helper: Helper) -> Result<Helper> {
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
+    let null: OwnedFd = null.map_err(SandboxError::io("opening /dev/null"))?.into();
+    let (status, inner) = status_pipe().map_err(SandboxError::io("making a pipe"))?;
+    let descriptors = descriptors(jail, [&null, &null, &null], &inner);
+    helper.begin(&descriptors).map_err(SandboxError::io("starting the helper"))?;
+    drop(inner);
+    match first_word(status, jail)? {
+        Some(error) => Err(error),
+        None => Ok(helper),
+    }
+}
+
 fn status_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(pipe_with(PipeFlags::CLOEXEC)?)
 }
@@ -99,11 +116,11 @@ fn status_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 /// of a call can come to lie in it.
 fn descriptors<'a>(
     jail: &'a Jail,
-    streams: &'a Streams,
+    streams: [&'a OwnedFd; 3],
     status: &'a OwnedFd,
 ) -> Vec<BorrowedFd<'a>> {
     let ruleset = jail.ruleset.as_ref().unwrap_or(&jail.program);
-    let [stdin, stdout, stderr] = &streams.inner;
+    let [stdin, stdout, stderr] = streams;
     let fixed = [stdin, stdout, stderr, status, &jail.program, ruleset];
     let extra = jail.identity.namespaces.iter().map(|file| &**file);
     fixed.into_iter().chain(extra).map(AsFd::as_fd).collect()

@@ -57,6 +57,7 @@ mod raw;
 mod reaper;
 mod report;
 mod rlimit;
+mod room;
 pub mod seccomp;
 mod sockets;
 mod sys;

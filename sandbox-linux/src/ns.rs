@@ -102,6 +102,34 @@ fn close(program: &mut Program, slot: Slot) {
     program.call(Phase::Setup, "close it", libc::SYS_close, &[slot.into()]);
 }
 
+/// Keeps the ruleset for the helpers that the first process of a lasting sandbox forks, and gives up
+/// what only the set-up needed.
+pub(crate) fn keep_ruleset(program: &mut Program, landlock: bool) {
+    let cloexec = libc::O_CLOEXEC;
+    if landlock {
+        let arguments = [fd::RULESET.into(), fd::KEPT_RULESET.into(), cloexec.into()];
+        program.call(Phase::After, "keep the ruleset", libc::SYS_dup3, &arguments);
+    }
+    let close = libc::SYS_close_range;
+    let low = [fd::PROGRAM.into(), (fd::KEPT_RULESET - 1).into(), 0.into()];
+    program.call(Phase::After, "close what setup opened", close, &low);
+}
+
+/// Puts the kept ruleset where a payload's list expects it.
+pub(crate) fn take_ruleset(program: &mut Program, landlock: bool) {
+    if landlock {
+        let arguments = [fd::KEPT_RULESET.into(), fd::RULESET.into(), libc::O_CLOEXEC.into()];
+        program.call(Phase::Setup, "take the ruleset", libc::SYS_dup3, &arguments);
+    }
+}
+
+/// The helper of a command in a lasting sandbox.
+pub(crate) fn birth_inside(plan: &Plan) -> Birth {
+    let arch = Arch::native();
+    let filter = arch.map(|arch| crate::jail::spec(plan, Tier::Namespaces, arch));
+    Birth { namespaces: 0, confined: true, filter }
+}
+
 /// The helper keeps nothing but what ending the payload takes.
 pub(crate) fn give_up(program: &mut Program, tier: Tier, user: Option<(u32, u32)>) {
     let rest = [fd::RULESET.into(), u32::MAX.into(), 0.into()];

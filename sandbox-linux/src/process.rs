@@ -32,6 +32,7 @@ pub(crate) struct Payload {
 #[derive(Debug)]
 struct State {
     ended: Option<Ended>,
+    /// Of a helper that is our child, until it is taken away.
     pidfd: Option<OwnedFd>,
     cgroup: Option<Cgroup>,
     folder: Option<Arc<crate::private::Folder>>,
@@ -54,8 +55,7 @@ impl Payload {
             .map_err(io::Error::from)
             .and_then(|()| sys::watch(control));
         let control = watched.map_err(SandboxError::io("watching the helper"))?;
-        let state =
-            Mutex::new(State { ended: None, pidfd: Some(pidfd), cgroup: Some(cgroup), folder });
+        let state = Mutex::new(State { ended: None, pidfd, cgroup: Some(cgroup), folder });
         Ok(Self { pid, control, screen, state })
     }
 
@@ -77,35 +77,26 @@ impl Payload {
         }
         let cgroup = state.cgroup.take().unwrap_or_else(Cgroup::none);
         let control = self.control.get_ref().as_fd();
-        let ended = match state.pidfd.take() {
-            Some(pidfd) => conclude(control, pidfd, cgroup),
-            None => return lost(),
-        };
+        let ended = conclude(control, state.pidfd.take(), cgroup);
         state.folder = None;
         state.ended = Some(ended.clone());
         ended
     }
 }
 
-/// The end of a payload whose helper is already taken away; there is no way to get here twice.
-fn lost() -> Ended {
-    let exit = Exit::Killed(KillReason::SandboxLost);
-    Ended { exit, usage: Usage::default(), denials: Denials::NotObserved }
-}
-
-/// Reads the helper's report, takes its zombie away and measures. Called when the control socket
+/// Reads the helper's report, takes its zombie away if it is our child, and measures. Called when the control socket
 /// is readable, which is after the last process has ended.
-pub(crate) fn conclude(control: BorrowedFd<'_>, pidfd: OwnedFd, cgroup: Cgroup) -> Ended {
+pub(crate) fn conclude(control: BorrowedFd<'_>, pidfd: Option<OwnedFd>, cgroup: Cgroup) -> Ended {
     let mut bytes = [0u8; size_of::<Report>() + 1];
     let flags = rustix::net::RecvFlags::DONTWAIT;
     let read = rustix::net::recv(control, &mut bytes, flags);
     let report = read.ok().and_then(|(length, _)| sys::report_of(&bytes[..length]));
     // A group can only be removed when its last process, the helper, is gone; and a helper that
     // did not report may have left something to wait for.
-    if cgroup.is_empty() && report.is_some() {
-        crate::reaper::bury(pidfd);
-    } else {
-        sys::reap(&pidfd);
+    match pidfd {
+        Some(pidfd) if cgroup.is_empty() && report.is_some() => crate::reaper::bury(pidfd),
+        Some(pidfd) => sys::reap(&pidfd),
+        None => {}
     }
     let measured = cgroup.measured();
     drop(cgroup);

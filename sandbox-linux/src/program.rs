@@ -89,6 +89,8 @@ pub(crate) struct Program {
     pub(crate) close: bool,
     /// See [`Header::pid_namespace`].
     pub(crate) pid_namespace: bool,
+    /// See [`Header::serves`].
+    pub(crate) serves: bool,
     /// See [`Header::watch_interval`].
     pub(crate) watch_interval: u32,
     /// See [`Header::cpu_limit`].
@@ -138,6 +140,7 @@ impl Program {
             steps: Default::default(),
             close: false,
             pid_namespace: false,
+            serves: false,
             watch_interval: 0,
             cpu_limit: 0,
             memory_limit: 0,
@@ -240,6 +243,8 @@ impl Program {
             payload,
             after,
             pid_namespace: u32::from(self.pid_namespace),
+            serves: u32::from(self.serves),
+            reserved: 0,
             watch_interval: self.watch_interval,
             cpu_limit: self.cpu_limit,
             memory_limit: self.memory_limit,

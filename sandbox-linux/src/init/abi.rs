@@ -24,6 +24,10 @@ pub mod fd {
     pub const RULESET: i32 = 6;
     /// User namespaces for idmapped mounts, from here on.
     pub const FIRST_EXTRA: i32 = 7;
+    /// Where a helper that serves keeps the ruleset for the helpers that it forks.
+    pub const KEPT_RULESET: i32 = 200;
+    /// From here on such a helper keeps what its later programs name: folders of layers.
+    pub const FIRST_KEPT: i32 = 201;
 }
 
 /// The start of a program.
@@ -40,6 +44,10 @@ pub struct Header {
     pub after: List,
     /// Whether the helper is the first process of a pid namespace.
     pub pid_namespace: u32,
+    /// Whether the helper lasts and forks other helpers, instead of starting a payload.
+    pub serves: u32,
+    /// Nothing; keeps the structure without padding.
+    pub reserved: u32,
     /// Milliseconds between two looks at the limits below; 0 means that nobody looks.
     pub watch_interval: u32,
     /// CPU time of the whole tree in microseconds; 0 means no limit.
@@ -121,6 +129,13 @@ pub mod request {
     /// with the namespace of networks as its value, make one and bring its loopback up; with a
     /// filter behind the request, attach it.
     pub const AHEAD: u32 = 3;
+    /// To a helper that serves: fork a helper, whose control socket comes along.
+    pub const ENTER: u32 = 5;
+    /// To a helper that serves: run the setup list of the program that comes along, and answer with
+    /// a [`Failure`](super::Failure) whose error number is 0 for success.
+    pub const RUN: u32 = 6;
+    /// To a helper that serves: send a signal to every process of the sandbox.
+    pub const SIGNAL_ALL: u32 = 7;
     /// Begin; the descriptors 0 to 2 and from [`STATUS`](super::fd::STATUS) on come along.
     pub const START: u32 = 4;
 }

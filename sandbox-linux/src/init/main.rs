@@ -14,6 +14,7 @@
 #![allow(unsafe_op_in_unsafe_fn)]
 
 mod abi;
+mod agent;
 mod interpret;
 mod orders;
 mod raw;
@@ -65,6 +66,11 @@ extern "C" fn start() -> ! {
     close_on_exec(fd::CONTROL);
     block_signals();
     default_signals();
+    begin()
+}
+
+/// Everything from the first order on; also where a forked helper begins.
+pub fn begin() -> ! {
     let prepared = orders::until_start();
     for descriptor in [fd::STATUS, fd::PROGRAM, fd::RULESET] {
         close_on_exec(descriptor);
@@ -72,14 +78,22 @@ extern "C" fn start() -> ! {
     if let Err((step, errno)) = prepared {
         fail(Failure { list: 3, step, errno });
     }
-    let program = match map() {
-        Ok(program) => program,
+    let (program, size) = match map(fd::PROGRAM) {
+        Ok(mapped) => mapped,
         Err(errno) => fail(Failure { list: 3, step: 0, errno }),
     };
     // SAFETY: the host made the lists for this process.
     let ready = unsafe { interpret::run(0, &program.setup) };
     if let Err(failure) = ready {
         fail(failure);
+    }
+    if program.serves != 0 {
+        // SAFETY: as above.
+        if let Err(failure) = unsafe { interpret::run(2, &program.after) } {
+            fail(failure);
+        }
+        unmap(size);
+        agent::serve()
     }
     let payload = start_payload(program);
     for descriptor in [0, 1, 2, fd::RULESET] {
@@ -132,13 +146,14 @@ fn fail(failure: Failure) -> ! {
     exit(125)
 }
 
-/// Maps the program where its pointers are right.
-fn map() -> Result<&'static Header, i32> {
+/// Maps a program where its pointers are right, and closes it; also tells its size.
+pub fn map(file: i32) -> Result<(&'static Header, u64), i32> {
     const SEEK_END: u64 = 2;
     const READ_WRITE: u64 = 3;
     const PRIVATE_FIXED: u64 = 0x2 | 0x10_0000;
     const EINVAL: i32 = 22;
-    let file = fd::PROGRAM as u64;
+    let descriptor = file;
+    let file = file as u64;
     // SAFETY: asks for a size.
     let size = unsafe { syscall(nr::LSEEK, [file, 0, SEEK_END, 0, 0, 0]) };
     if size < core::mem::size_of::<Header>() as i64 {
@@ -151,10 +166,16 @@ fn map() -> Result<&'static Header, i32> {
     if at != abi::BASE as i64 {
         return Err(if at < 0 { -at as i32 } else { EINVAL });
     }
-    close(fd::PROGRAM);
+    close(descriptor);
     // SAFETY: the mapping begins with a header and is never unmapped.
     let header = unsafe { &*(abi::BASE as *const Header) };
-    if header.magic == abi::MAGIC { Ok(header) } else { Err(EINVAL) }
+    if header.magic == abi::MAGIC { Ok((header, size as u64)) } else { Err(EINVAL) }
+}
+
+/// Takes the mapping of a program away, to which nothing refers any more.
+pub fn unmap(size: u64) {
+    // SAFETY: the caller is done with it.
+    unsafe { syscall(nr::MUNMAP, [abi::BASE, size, 0, 0, 0, 0]) };
 }
 
 fn close_on_exec(descriptor: i32) {

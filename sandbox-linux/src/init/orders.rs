@@ -32,7 +32,7 @@ struct Message {
 
 /// `struct cmsghdr` and the descriptors behind it.
 #[repr(C, align(8))]
-struct Rights {
+pub struct Rights {
     size: u64,
     level: i32,
     kind: i32,
@@ -127,12 +127,13 @@ fn own_network(flag: u64) -> Result<(), Failed> {
 }
 
 /// A request and what came with it, in bytes.
-struct Order {
-    request: Request,
-    attached: u64,
-    rights: u64,
+pub struct Order {
+    pub request: Request,
+    pub attached: u64,
+    pub rights: u64,
 }
 
+/// Waits for one order; ends when the launcher did.
 fn receive(
     rights: &mut MaybeUninit<Rights>,
     attached: &mut MaybeUninit<[u8; LONGEST]>,
@@ -157,6 +158,19 @@ fn receive(
         exit(125);
     }
     Order { request, attached: read as u64 - size, rights: message.control_size }
+}
+
+/// One order of few words, and the descriptor that came with it; -1 means none.
+pub fn next() -> (Request, i32) {
+    let mut rights = MaybeUninit::<Rights>::uninit();
+    let mut attached = MaybeUninit::<[u8; LONGEST]>::uninit();
+    let order = receive(&mut rights, &mut attached);
+    const HEADER: u64 = 16;
+    if order.rights <= HEADER {
+        return (order.request, -1);
+    }
+    // SAFETY: the kernel wrote a header and a descriptor.
+    (order.request, unsafe { (*rights.as_ptr()).descriptors[0] })
 }
 
 /// Whether the descriptors are where [`fd`] says: 0 to 2, and from the status pipe on.

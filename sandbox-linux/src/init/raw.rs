@@ -49,6 +49,9 @@ pub mod nr {
     pub const WRITE: u32 = 1;
     pub const CLOSE: u32 = 3;
     pub const MMAP: u32 = 9;
+    pub const MUNMAP: u32 = 11;
+    pub const DUP3: u32 = 292;
+    pub const CLOSE_RANGE: u32 = 436;
     pub const RT_SIGACTION: u32 = 13;
     pub const RT_SIGPROCMASK: u32 = 14;
     pub const CLONE: u32 = 56;
@@ -80,6 +83,9 @@ pub mod nr {
     pub const WRITE: u32 = 64;
     pub const CLOSE: u32 = 57;
     pub const MMAP: u32 = 222;
+    pub const MUNMAP: u32 = 215;
+    pub const DUP3: u32 = 24;
+    pub const CLOSE_RANGE: u32 = 436;
     pub const RT_SIGACTION: u32 = 134;
     pub const RT_SIGPROCMASK: u32 = 135;
     pub const CLONE: u32 = 220;

@@ -47,14 +47,23 @@ pub fn until_the_end(program: &Header, payload: i32) -> ! {
             break why;
         }
     };
-    end_all(program, payload, &mut status);
+    end_all(program.pid_namespace != 0, payload, &mut status);
     let (cpu, peak) = used();
     report(Report { reason: why, status, cpu, peak });
     exit(0)
 }
 
+/// Ends everything and tells so, when there is no payload to tell of.
+pub fn end() -> ! {
+    let mut status = 0;
+    end_all(true, 0, &mut status);
+    let (cpu, peak) = used();
+    report(Report { reason: reason::KILLED, status, cpu, peak });
+    exit(0)
+}
+
 /// A descriptor that becomes readable when a child ends.
-fn child_signals() -> i32 {
+pub fn child_signals() -> i32 {
     let mask: u64 = 1 << 16;
     const CLOEXEC_NONBLOCK: u64 = 0o2_004_000;
     // SAFETY: reads eight bytes of this stack.
@@ -65,7 +74,7 @@ fn child_signals() -> i32 {
 }
 
 /// Sleeps until the control socket or a child has something to say, or the interval is over.
-fn wait_for_news(signals: i32, interval: u32) -> (bool, bool) {
+pub fn wait_for_news(signals: i32, interval: u32) -> (bool, bool) {
     const READABLE: i16 = 1;
     let mut polls = [
         Poll { descriptor: fd::CONTROL, events: READABLE, happened: 0 },
@@ -87,7 +96,7 @@ fn wait_for_news(signals: i32, interval: u32) -> (bool, bool) {
 }
 
 /// Reaps every child that has ended; whether the payload was one of them.
-fn reap(payload: i32, status: &mut i32) -> bool {
+pub fn reap(payload: i32, status: &mut i32) -> bool {
     let mut ended = false;
     loop {
         let (child, how) = wait(WNOHANG);
@@ -130,16 +139,16 @@ fn obey(payload: i32) -> Option<u32> {
     }
 }
 
-fn kill(process: i64, signal: u64) {
+pub fn kill(process: i64, signal: u64) {
     // SAFETY: the payload is our child and not reaped yet, so its number is its own; -1 means the
     // processes of our pid namespace.
     unsafe { syscall(nr::KILL, [process as u64, signal, 0, 0, 0, 0]) };
 }
 
 /// Ends every process of the sandbox and reaps it.
-fn end_all(program: &Header, payload: i32, status: &mut i32) {
+fn end_all(pid_namespace: bool, payload: i32, status: &mut i32) {
     loop {
-        if program.pid_namespace != 0 {
+        if pid_namespace {
             kill(-1, SIGKILL);
         } else {
             super::watch::each_child(|child| kill(child, SIGKILL));

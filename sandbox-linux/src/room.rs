@@ -1,0 +1,179 @@
+//! A sandbox that lasts: one living set of namespaces, whose first process forks a helper for each
+//! command.
+//!
+//! The first process is the same helper as for a single command, with a program that only sets up.
+//! What it keeps is what later commands need of it: the ruleset, the right to change mounts. Each
+//! command gets a helper of its own by a fork inside, and with it the same protocol, limits and end
+//! as a command alone; one such helper waits in advance, with the filter on. When the launcher's end
+//! of the first process's socket closes, everything in the namespaces ends.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sandbox_core::confine::{Enclosure, Launched};
+use sandbox_core::plan::Plan;
+use sandbox_core::{Result, SandboxError, Usage};
+
+use crate::abi::{Request, request};
+use crate::cgroup::Cgroup;
+use crate::confine::launched;
+use crate::facts::Facts;
+use crate::helper::{Birth, Ends, Helper, order};
+use crate::jail::Jail;
+use crate::launch::{furnish, launch};
+use crate::ns;
+use crate::report::Groups;
+use crate::sys;
+
+/// A lasting sandbox of the namespace tier.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pid: u32,
+    facts: Facts,
+    /// The payloads' user, where it is not the caller.
+    user: Option<(u32, u32)>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The first process, until the end.
+    agent: Option<Ends>,
+    cgroup: Option<Cgroup>,
+    /// A helper that waits for the next command.
+    spare: Option<(Birth, Helper)>,
+}
+
+impl Room {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// The step that failed; nothing is left of the attempt.
+    pub(crate) fn open(plan: &Plan, facts: &Facts, helper: Helper, cgroup: Cgroup) -> Result<Self> {
+        let groups = Groups { held: cgroup.held, cpus: cgroup.cpus };
+        let jail = Jail::furnish(plan, facts, groups)?;
+        let helper = furnish(&jail, helper)?;
+        let pid = helper.pid();
+        let ends = helper.release().map_err(SandboxError::io("holding the sandbox"))?;
+        let state = State { agent: Some(ends), cgroup: Some(cgroup), spare: None };
+        Ok(Self { pid, facts: facts.clone(), user: jail.identity.user, state: Mutex::new(state) })
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The helper for the next command.
+    fn helper(&self, birth: Birth) -> Result<Helper> {
+        let mut state = self.state();
+        match state.spare.take() {
+            Some((born, helper)) if born == birth => Ok(helper),
+            _ => Helper::enter(&agent(&state)?.control, self.pid, birth),
+        }
+    }
+
+    /// Has one wait, while a command runs and nobody waits for us.
+    fn put_spare(&self, birth: Birth) {
+        let mut state = self.state();
+        if state.spare.is_none()
+            && let Ok(ends) = agent(&state)
+            && let Ok(helper) = Helper::enter(&ends.control, self.pid, birth)
+        {
+            state.spare = Some((birth, helper));
+        }
+    }
+
+    fn signal_all(&self, signal: i32) -> Result<()> {
+        let state = self.state();
+        let control = &agent(&state)?.control;
+        order(control, request::SIGNAL_ALL, signal, &[], &[])
+            .map_err(SandboxError::io("signalling the sandbox"))
+    }
+
+    /// Takes everything away; the first process and its groups come back to be waited for.
+    fn close(&self) -> Option<(Ends, Option<Cgroup>)> {
+        let mut state = self.state();
+        state.spare = None;
+        let ends = state.agent.take()?;
+        let bytes = sys::bytes_of_request(&Request { kind: request::KILL, value: 0 });
+        // One that is gone has nothing left to end.
+        let _ = rustix::net::send(&ends.control, &bytes, rustix::net::SendFlags::NOSIGNAL);
+        Some((ends, state.cgroup.take()))
+    }
+}
+
+fn agent(state: &State) -> Result<&Ends> {
+    let gone = || SandboxError::io("using the sandbox")(io::ErrorKind::NotConnected.into());
+    state.agent.as_ref().ok_or_else(gone)
+}
+
+#[async_trait]
+impl Enclosure for Room {
+    fn start(&self, plan: &Plan) -> Result<Launched> {
+        let birth = ns::birth_inside(plan);
+        let helper = self.helper(birth)?;
+        let jail = Jail::enter(plan, self.user, &self.facts)?;
+        let started = launch(&jail, helper)?;
+        self.put_spare(birth);
+        launched(started, jail, Cgroup::none())
+    }
+
+    fn freeze(&self) -> Result<()> {
+        self.signal_all(libc::SIGSTOP)
+    }
+
+    fn thaw(&self) -> Result<()> {
+        self.signal_all(libc::SIGCONT)
+    }
+
+    fn usage(&self) -> Result<Usage> {
+        let state = self.state();
+        let measured = state.cgroup.as_ref().map(Cgroup::measured).unwrap_or_default();
+        let mut usage = Usage::default();
+        usage.cpu = measured.cpu;
+        usage.memory_peak = measured.memory_peak;
+        Ok(usage)
+    }
+
+    async fn end(&self) -> Result<()> {
+        let Some((Ends { pidfd, control }, cgroup)) = self.close() else { return Ok(()) };
+        let control = sys::watch(control).map_err(SandboxError::io("watching the sandbox"))?;
+        let gone = tokio::time::timeout(PATIENCE, control.readable()).await;
+        finish(gone.is_ok(), pidfd, cgroup);
+        Ok(())
+    }
+}
+
+/// How long the first process may take to end everything.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Takes the first process away, by force if it did not say that it is done.
+fn finish(done: bool, pidfd: Option<OwnedFd>, cgroup: Option<Cgroup>) {
+    if let Some(pidfd) = pidfd {
+        if !done {
+            let _ = sys::signal(&pidfd, libc::SIGKILL);
+        }
+        match &cgroup {
+            Some(group) if !group.is_empty() => sys::reap(&pidfd),
+            _ => crate::reaper::bury(pidfd),
+        }
+    }
+    drop(cgroup);
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if let Some((Ends { pidfd, control }, cgroup)) = self.close() {
+            drop(control);
+            finish(false, pidfd, cgroup);
+        }
+    }
+}
+
+/// A lasting sandbox, shared.
+pub(crate) fn shared(room: Room) -> Arc<dyn Enclosure> {
+    Arc::new(room)
+}
