@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::ops::{Deref, DerefMut};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Instant;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
@@ -21,6 +23,8 @@ pub(crate) struct Terminal {
 impl Terminal {
     pub(crate) fn new(rows: u16, columns: u16) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("openpt");
+        // A command that held this end too would never see the terminal go.
+        fcntl_setfd(&master, FdFlags::CLOEXEC).expect("close at exec");
         grantpt(&master).expect("grantpt");
         unlockpt(&master).expect("unlockpt");
         let name = ptsname(&master, Vec::new()).expect("ptsname");
@@ -35,9 +39,9 @@ impl Terminal {
     }
 
     /// Starts a command with all three streams on the terminal.
-    pub(crate) fn spawn(&self, command: &mut Command) -> Child {
+    pub(crate) fn spawn(&self, command: &mut Command) -> Guest {
         let end = || Stdio::from(self.line.try_clone().expect("dup"));
-        command.stdin(end()).stdout(end()).stderr(end()).spawn().expect("the binary starts")
+        Guest(command.stdin(end()).stdout(end()).stderr(end()).spawn().expect("the binary starts"))
     }
 
     pub(crate) fn resize(&self, rows: u16, columns: u16) {
@@ -54,6 +58,11 @@ impl Terminal {
         tcgetattr(&self.line).expect("tcgetattr")
     }
 
+    /// Whether a text has appeared, as far as was waited.
+    pub(crate) fn shows(&self, text: &str) -> bool {
+        self.screen.contains(text)
+    }
+
     /// Waits until a text has appeared.
     #[track_caller]
     pub(crate) fn expect(&mut self, text: &str) {
@@ -67,6 +76,32 @@ impl Terminal {
                 }
             }
         }
+    }
+}
+
+/// A command on a terminal. Nothing tells it that a test failed before it was waited for, so it ends
+/// with this.
+pub(crate) struct Guest(Child);
+
+impl Deref for Guest {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Guest {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // One that was waited for is not there any more, and need not be ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
