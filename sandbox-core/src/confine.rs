@@ -108,6 +108,21 @@ pub trait Enclosure: Send + Sync {
     /// The system's refusal.
     fn thaw(&self) -> Result<()>;
 
+    /// Puts other layers over a place that is copied on write; `plan` has them, and is otherwise as
+    /// the enclosure's. Nothing may run meanwhile. `false` when files of the old layers are in use
+    /// and `anyway` is not set: nothing has changed then. With it, who uses them keeps what he has.
+    ///
+    /// # Errors
+    /// [`SandboxError::Unsupported`](crate::SandboxError::Unsupported) by default; the step that
+    /// failed, after which the place may be bare.
+    fn relayer(&self, plan: &Plan, path: &std::path::Path, anyway: bool) -> Result<bool> {
+        let _ = (plan, path, anyway);
+        Err(crate::SandboxError::Unsupported {
+            backend: "this sandbox".into(),
+            operation: "layers".into(),
+        })
+    }
+
     /// What all commands together have used up to now.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 
 mod command;
 mod environment;
+mod mounted;
 mod places;
 mod rules;
 
@@ -20,6 +21,9 @@ use crate::policy::limits::ResourceLimits;
 use crate::policy::network::NetworkPolicy;
 use crate::policy::{EnforcementLevel, Policy, SyscallProfile};
 use crate::resolve::{HostFiles, Lookup, Memo, Resolved};
+use crate::size::ByteSize;
+
+pub use mounted::{Layers, Mounted, Shown};
 
 /// What a plan needs to know of the host.
 pub struct Host<'a> {
@@ -57,8 +61,18 @@ pub struct Place {
     pub directory: bool,
     /// Where its content comes from.
     pub content: Content,
+    /// The host's path of the content, where it is not the same.
+    pub source: Option<PathBuf>,
     /// What may be done in it.
     pub rights: Rights,
+}
+
+impl Place {
+    /// Where the content lies on the host.
+    #[must_use]
+    pub fn host(&self) -> &Path {
+        self.source.as_deref().unwrap_or(&self.path)
+    }
 }
 
 /// A policy met with a request; see the module's documentation.
@@ -79,6 +93,10 @@ pub struct Plan {
     pub links: BTreeMap<PathBuf, PathBuf>,
     /// Paths that are hidden but do not exist, inside a place where names can be made.
     pub absent: Vec<PathBuf>,
+    /// The layers of places that are copied on write.
+    pub layers: BTreeMap<PathBuf, Layers>,
+    /// The sizes of private places that have one of their own.
+    pub sizes: BTreeMap<PathBuf, Option<ByteSize>>,
     /// The network policy.
     pub network: NetworkPolicy,
     /// The system-call profile.
@@ -101,11 +119,30 @@ impl Plan {
     /// directory that is not visible, a command that is nowhere or hidden, bytes that no argument
     /// or variable can hold.
     pub fn new(policy: &Policy, request: &ExecRequest, host: &Host<'_>) -> Result<Self> {
+        Self::inside(policy, &[], request, host)
+    }
+
+    /// The plan for a command of a session with these mounts.
+    ///
+    /// # Errors
+    /// As [`Plan::new`], and [`SandboxError::InvalidRequest`](crate::SandboxError::InvalidRequest)
+    /// for a mount that cannot lie where it should.
+    pub fn inside(
+        policy: &Policy,
+        mounts: &[Mounted],
+        request: &ExecRequest,
+        host: &Host<'_>,
+    ) -> Result<Self> {
         command::check(request)?;
-        let files = Memo::new(host.files);
-        let host = &Host { variables: host.variables.clone(), files: &files };
-        let layout = places::lay_out(policy, host.files)?;
-        let view = View { places: &layout.places, links: &layout.links, files: host.files };
+        let memo = Memo::new(host.files);
+        let mut layout = places::lay_out(policy, &memo)?;
+        mounted::lay_over(&mut layout, policy, mounts, &memo)?;
+        let (places, layers) = (&layout.places, &layout.layers);
+        let seen = mounted::Inside { places, layers, files: &memo };
+        let files: &dyn Lookup = if mounts.is_empty() { &memo } else { &seen };
+        let host = &Host { variables: host.variables.clone(), files };
+        let lasting = !mounts.is_empty();
+        let view = View { places, links: &layout.links, files: host.files, lasting };
         let environment = environment::compose(policy, request, host, &view);
         let cwd = command::working_directory(policy, request, &view)?;
         let candidates = command::candidates(request, &cwd, &environment, host, &view)?;
@@ -122,11 +159,22 @@ impl Plan {
     /// # Errors
     /// [`SandboxError`](crate::SandboxError): a path of the policy that is missing.
     pub fn without_command(policy: &Policy, host: &Host<'_>) -> Result<Self> {
-        Ok(Self::empty(policy, places::lay_out(policy, &Memo::new(host.files))?))
+        Self::furnished(policy, &[], host)
+    }
+
+    /// The plan for a session with these mounts, in which commands will run.
+    ///
+    /// # Errors
+    /// As [`Plan::inside`].
+    pub fn furnished(policy: &Policy, mounts: &[Mounted], host: &Host<'_>) -> Result<Self> {
+        let memo = Memo::new(host.files);
+        let mut layout = places::lay_out(policy, &memo)?;
+        mounted::lay_over(&mut layout, policy, mounts, &memo)?;
+        Ok(Self::empty(policy, layout))
     }
 
     fn empty(policy: &Policy, layout: places::Layout) -> Self {
-        let places::Layout { places, links, absent } = layout;
+        let places::Layout { places, links, absent, layers, sizes } = layout;
         Self {
             candidates: Vec::new(),
             arguments: Vec::new(),
@@ -135,6 +183,8 @@ impl Plan {
             places,
             links,
             absent,
+            layers,
+            sizes,
             network: policy.network().clone(),
             syscalls: policy.syscalls(),
             limits: policy.limits().clone(),
@@ -150,6 +200,8 @@ pub(crate) struct View<'a> {
     places: &'a [Place],
     links: &'a BTreeMap<PathBuf, PathBuf>,
     files: &'a dyn Lookup,
+    /// Whether earlier commands may have left something in private places and in layers.
+    lasting: bool,
 }
 
 impl View<'_> {

@@ -28,6 +28,9 @@ static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sandbox-init")
 
 /// Capabilities of the user namespace that the set-up needs.
 const SETUP: &[u32] = &[
+    0,  // CHOWN, and the next two: what an overlay does in the name of who mounted it
+    1,  // DAC_OVERRIDE
+    3,  // FOWNER
     8,  // SETPCAP: the bounding set
     12, // NET_ADMIN: loopback
     21, // SYS_ADMIN: mounts, the host name, the network namespace

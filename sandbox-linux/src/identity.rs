@@ -53,16 +53,15 @@ impl Identity {
         let mut all = Self { user: Some((NOBODY, NOBODY)), ..Self::default() };
         let mut numbers: BTreeMap<(u32, u32), i32> = BTreeMap::new();
         for place in plan.places.iter().filter(|place| place.content == Content::Host) {
-            if SYSTEM.iter().any(|system| place.path.starts_with(system))
-                || place.path == Path::new("/")
-            {
+            let host = place.host();
+            if SYSTEM.iter().any(|system| host.starts_with(system)) || host == Path::new("/") {
                 continue;
             }
-            let why = |error: &std::io::Error| format!("{}: {error}", place.path.display());
-            let found = std::fs::symlink_metadata(&place.path).map_err(|error| why(&error))?;
+            let why = |error: &std::io::Error| format!("{}: {error}", host.display());
+            let found = std::fs::symlink_metadata(host).map_err(|error| why(&error))?;
             let owner = (found.uid(), found.gid());
             let namespace = namespace(owner).map_err(|error| why(&error))?;
-            sys::try_idmap(&place.path, namespace.as_raw_fd()).map_err(|error| why(&error))?;
+            sys::try_idmap(host, namespace.as_raw_fd()).map_err(|error| why(&error))?;
             let next = fd::FIRST_EXTRA + i32::try_from(all.namespaces.len()).unwrap_or(i32::MAX);
             let number = *numbers.entry(owner).or_insert(next);
             if number == next {

@@ -112,7 +112,7 @@ pub fn confine(command: &mut Command, policy: &Policy) -> Result<Confined> {
 /// use sandbox_core::Policy;
 ///
 /// # fn example() -> sandbox_core::Result<()> {
-/// let policy = Policy::read_only().allow_read("/srv/data")?.build()?;
+/// let policy = Policy::read_only().read("/srv/data")?.build()?;
 /// let report = sandbox_linux::restrict_self(&policy)?;
 /// eprintln!("{:?}", report.gaps());
 /// # Ok(())

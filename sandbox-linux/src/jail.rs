@@ -49,6 +49,8 @@ pub(crate) struct Jail {
     pub(crate) folder: Option<Arc<crate::private::Folder>>,
     /// The files that the command can be, for the error when it is none.
     pub(crate) candidates: Vec<PathBuf>,
+    /// Of a sandbox that lasts: what has to move when layers change.
+    pub(crate) rests: mounts::Rests,
 }
 
 /// The longest single argument or variable that `execve` takes, with its NUL.
@@ -61,13 +63,22 @@ impl Jail {
     /// As [`Jail::compile`].
     pub(crate) fn furnish(plan: &Plan, facts: &Facts, groups: Groups) -> Result<Self> {
         let mut program = Program::new();
+        if !plan.layers.is_empty() && plan.places.first().is_some_and(|p| p.path == Path::new("/"))
+        {
+            return Err(SandboxError::InvalidRequest(
+                "a policy that grants / has no room for folders that are copied on write: grant \
+                 the folders that are needed"
+                    .into(),
+            ));
+        }
         let identity = Identity::decide(plan, facts.privileged);
         let plan = &crate::closed::without(plan, Tier::Namespaces, &identity, facts);
-        inside(&mut program, plan, &identity, facts, groups.held);
+        let rests = inside(&mut program, plan, &identity, facts, groups.held);
         program.pid_namespace = true;
         program.serves = true;
         ns::keep_ruleset(&mut program, facts.landlock > 0);
-        Self::finish(program, plan, Tier::Namespaces, identity, Outside::default())
+        let jail = Self::finish(program, plan, Tier::Namespaces, identity, Outside::default())?;
+        Ok(Self { rests, ..jail })
     }
 
     /// Compiles a command in a sandbox that lasts. The helper that runs it was forked there, with
@@ -135,6 +146,7 @@ impl Jail {
             stdin: plan.stdin,
             folder: outside.folder,
             candidates: plan.candidates.clone(),
+            rests: mounts::Rests::default(),
         })
     }
 }
@@ -224,14 +236,21 @@ fn command(
 }
 
 /// The lists of the namespace tier before there is a payload.
-fn inside(program: &mut Program, plan: &Plan, identity: &Identity, facts: &Facts, held: Held) {
+fn inside(
+    program: &mut Program,
+    plan: &Plan,
+    identity: &Identity,
+    facts: &Facts,
+    held: Held,
+) -> mounts::Rests {
     let root = facts.user == 0 && identity.user.is_none();
     // Where no group counts them, private places may at least not pass the limit by themselves.
     let memory = plan.limits.memory.filter(|_| !held.memory);
     let size = plan.limits.disk.into_iter().chain(memory).min();
     let options = mounts::Options { owner: identity.user, size, root, idmaps: &identity.idmaps };
     ns::prepare(program);
-    mounts::compile(program, &crate::sockets::hide(plan), &options);
+    let mounted = crate::sockets::hide(plan);
+    mounts::compile(program, &mounted, &options);
     if facts.landlock > 0 {
         let handled = landlock::Handled::new(facts.landlock, false);
         landlock::compile(program, &landlock::rules_inside(plan), handled);
@@ -239,6 +258,7 @@ fn inside(program: &mut Program, plan: &Plan, identity: &Identity, facts: &Facts
     if let Some(size) = plan.terminal {
         ns::terminal(program, size, identity.user);
     }
+    mounts::Rests::of(&mounted)
 }
 
 /// What the helper watches, and how it ends what it does not see.

@@ -10,6 +10,9 @@ use crate::jail::Tier;
 use crate::program::{Phase, Program, Slot};
 use crate::seccomp::{Arch, FilterSpec, Metadata, Network, Profile, Scope};
 
+/// Beyond what the first process of a lasting sandbox keeps.
+const LAST_KEPT: i32 = fd::FIRST_LOWER + 100;
+
 const HOST_NAME: &str = "sandbox";
 
 /// The helper that a plan wants.
@@ -113,6 +116,8 @@ pub(crate) fn keep_ruleset(program: &mut Program, landlock: bool) {
     let close = libc::SYS_close_range;
     let low = [fd::PROGRAM.into(), (fd::KEPT_RULESET - 1).into(), 0.into()];
     program.call(Phase::After, "close what setup opened", close, &low);
+    let high = [LAST_KEPT.into(), u32::MAX.into(), 0.into()];
+    program.call(Phase::After, "close the rest of it", close, &high);
 }
 
 /// Puts the kept ruleset where a payload's list expects it.

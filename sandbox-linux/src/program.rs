@@ -227,6 +227,20 @@ impl Program {
         }
     }
 
+    /// As [`Self::optional`], and the list fails with that error after all, at its end.
+    pub(crate) fn optional_remembered(
+        &mut self,
+        phase: Phase,
+        errors: &[i32],
+        add: impl FnOnce(&mut Self),
+    ) {
+        let first = self.steps[phase as usize].calls.len();
+        self.optional(phase, errors, add);
+        if let Some(call) = self.steps[phase as usize].calls.get_mut(first) {
+            Added(call).remember();
+        }
+    }
+
     /// Lays the lists out behind the data.
     pub(crate) fn finish(mut self) -> Image {
         let mut lists = [List::default(); 3];

@@ -8,7 +8,8 @@
 //! of the first process's socket closes, everything in the namespaces ends.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,10 +22,13 @@ use crate::abi::{Request, request};
 use crate::cgroup::Cgroup;
 use crate::confine::launched;
 use crate::facts::Facts;
+use crate::fs::landlock::Handled;
+use crate::fs::mounts::{Change, Rests};
 use crate::helper::{Birth, Ends, Helper, order};
 use crate::jail::Jail;
 use crate::launch::{furnish, launch};
 use crate::ns;
+use crate::program::Program;
 use crate::report::Groups;
 use crate::sys;
 
@@ -35,6 +39,7 @@ pub(crate) struct Room {
     facts: Facts,
     /// The payloads' user, where it is not the caller.
     user: Option<(u32, u32)>,
+    rests: Rests,
     state: Mutex<State>,
 }
 
@@ -59,7 +64,8 @@ impl Room {
         let pid = helper.pid();
         let ends = helper.release().map_err(SandboxError::io("holding the sandbox"))?;
         let state = State { agent: Some(ends), cgroup: Some(cgroup), spare: None };
-        Ok(Self { pid, facts: facts.clone(), user: jail.identity.user, state: Mutex::new(state) })
+        let (user, rests, facts) = (jail.identity.user, jail.rests, facts.clone());
+        Ok(Self { pid, facts, user, rests, state: Mutex::new(state) })
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -93,6 +99,27 @@ impl Room {
             .map_err(SandboxError::io("signalling the sandbox"))
     }
 
+    /// Has the first process run a program: the step that failed, and its error.
+    fn run(&self, program: Program) -> Result<Result<(), (String, i32)>> {
+        let failed = || SandboxError::io("changing the sandbox");
+        let image = program.finish();
+        let [names, ..] = image.names;
+        let file = sys::sealed_file(c"sandbox-program", &image.bytes, false).map_err(failed())?;
+        let state = self.state();
+        let control = &agent(&state)?.control;
+        order(control, request::RUN, 0, &[], &[file.as_fd()]).map_err(failed())?;
+        let mut answer = [0; 64];
+        let (read, _) = rustix::net::recv(control, &mut answer, rustix::net::RecvFlags::empty())
+            .map_err(|error| failed()(error.into()))?;
+        let gone = || failed()(io::ErrorKind::UnexpectedEof.into());
+        let failure = sys::failure_of(&answer[..read]).ok_or_else(gone)?;
+        if failure.errno == 0 {
+            return Ok(Ok(()));
+        }
+        let step = names.get(failure.step as usize).cloned();
+        Ok(Err((step.unwrap_or_else(|| "read the program".into()), failure.errno)))
+    }
+
     /// Takes everything away; the first process and its groups come back to be waited for.
     fn close(&self) -> Option<(Ends, Option<Cgroup>)> {
         let mut state = self.state();
@@ -103,6 +130,10 @@ impl Room {
         let _ = rustix::net::send(&ends.control, &bytes, rustix::net::SendFlags::NOSIGNAL);
         Some((ends, state.cgroup.take()))
     }
+}
+
+fn failure((step, errno): (String, i32)) -> SandboxError {
+    SandboxError::Launch { step, source: io::Error::from_raw_os_error(errno) }
 }
 
 fn agent(state: &State) -> Result<&Ends> {
@@ -127,6 +158,24 @@ impl Enclosure for Room {
 
     fn thaw(&self) -> Result<()> {
         self.signal_all(libc::SIGCONT)
+    }
+
+    fn relayer(&self, plan: &Plan, path: &Path, anyway: bool) -> Result<bool> {
+        let abi = self.facts.landlock;
+        let handled = (abi > 0).then(|| Handled::new(abi, false));
+        let change = Change { plan, rests: &self.rests, path, handled };
+        let mut program = Program::new();
+        change.of_unused(&mut program);
+        match self.run(program)? {
+            Err((_, libc::EBUSY)) if anyway => {
+                let mut program = Program::new();
+                change.of_used(&mut program);
+                self.run(program)?.map_err(failure)?;
+            }
+            Err((_, libc::EBUSY)) => return Ok(false),
+            other => other.map_err(failure)?,
+        }
+        Ok(true)
     }
 
     fn usage(&self) -> Result<Usage> {

@@ -26,7 +26,13 @@ pub(crate) fn hide(plan: &Plan) -> Plan {
         let socket = std::fs::symlink_metadata(&path).is_ok_and(|f| f.file_type().is_socket());
         if granted && socket {
             let content = Content::Hidden;
-            hidden.places.push(Place { path, directory: false, content, rights: Rights::empty() });
+            hidden.places.push(Place {
+                path,
+                directory: false,
+                content,
+                source: None,
+                rights: Rights::empty(),
+            });
         }
     }
     hidden.places.sort_by(|a, b| a.path.cmp(&b.path));

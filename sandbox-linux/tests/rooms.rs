@@ -2,14 +2,15 @@
 
 use std::error::Error;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sandbox_core::confine::{Confinement, Enclosure, Launched};
-use sandbox_core::plan::{Host, Plan};
-use sandbox_core::{ExecRequest, Exit, Policy};
+use sandbox_core::plan::{Host, Layers, Mounted, Plan, Shown};
+use sandbox_core::{ExecRequest, Exit, Policy, Rights, SandboxPath};
 use sandbox_linux::{LinuxConfinement, TierChoice};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -127,5 +128,158 @@ async fn limits_hold_for_each_command() -> Outcome {
     let (_, exit) = place.run("while :; do :; done").await?;
     assert_eq!(exit, Exit::Killed(sandbox_core::KillReason::CpuTime));
     assert_eq!(place.run("echo on").await?.0, "on\n");
+    Ok(())
+}
+
+/// A folder that is copied on write, with layers that change.
+struct Layered {
+    _folder: tempfile::TempDir,
+    repo: PathBuf,
+    state: PathBuf,
+    policy: Policy,
+}
+
+impl Layered {
+    fn new() -> Result<Self, Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        let base = fs::canonicalize(folder.path())?;
+        let (repo, state) = (base.join("repo"), base.join("state"));
+        fs::create_dir_all(repo.join("closed"))?;
+        fs::create_dir_all(&state)?;
+        fs::write(repo.join("file"), "host\n")?;
+        fs::write(repo.join(".env"), "secret")?;
+        let hidden = Policy::read_only().hide(repo.join(".env"))?.hide(repo.join("closed"))?;
+        Ok(Self { _folder: folder, repo, state, policy: hidden.build()? })
+    }
+
+    /// The mounts with a new uppermost layer.
+    fn mounts(&self, upper: &str, frozen: &[&str]) -> Result<Vec<Mounted>, Box<dyn Error>> {
+        for name in ["upper", "work"] {
+            fs::create_dir_all(self.state.join(upper).join(name))?;
+        }
+        let of = |name: &&str| self.state.join(name).join("upper");
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(of(&upper), Some(65534), Some(65534))?;
+        }
+        let layers = Layers {
+            root: self.state.clone(),
+            frozen: frozen.iter().map(of).collect(),
+            upper: of(&upper),
+            work: self.state.join(upper).join("work"),
+        };
+        let shown = Shown::Layered { source: self.repo.clone(), layers };
+        Ok(vec![Mounted { target: SandboxPath::new("/work")?, shown }])
+    }
+
+    fn plan(&self, mounts: &[Mounted]) -> Result<Plan, Box<dyn Error>> {
+        Ok(Plan::furnished(&self.policy, mounts, &Host::current())?)
+    }
+
+    fn start(
+        &self,
+        room: &dyn Enclosure,
+        mounts: &[Mounted],
+        script: &str,
+    ) -> Result<Launched, Box<dyn Error>> {
+        let script = format!("exec 2>&1\n{script}");
+        let request = ExecRequest::new("sh").arg("-c").arg(script).cwd("/work");
+        Ok(room.start(&Plan::inside(&self.policy, mounts, &request, &Host::current())?)?)
+    }
+
+    async fn run(
+        &self,
+        room: &dyn Enclosure,
+        mounts: &[Mounted],
+        script: &str,
+    ) -> Result<String, Box<dyn Error>> {
+        let mut launched = self.start(room, mounts, script)?;
+        let mut text = String::new();
+        launched.stdout.read_to_string(&mut text).await?;
+        launched.process.wait().await?;
+        Ok(text)
+    }
+}
+
+#[tokio::test]
+async fn mounts_show_what_they_should() -> Outcome {
+    let all = Layered::new()?;
+    let notes = all.state.join("notes");
+    fs::create_dir_all(&notes)?;
+    let at = SandboxPath::new;
+    let seen = Shown::Host { source: all.repo.clone(), rights: Rights::READ_ONLY };
+    let mut mounts = all.mounts("1", &[])?;
+    mounts.extend([
+        Mounted { target: at("/mnt/notes")?, shown: Shown::Own { source: notes.clone() } },
+        Mounted { target: at("/mnt/small")?, shown: Shown::Memory { size: Some("1M".parse()?) } },
+        Mounted { target: at("/mnt/seen")?, shown: seen },
+    ]);
+    let room = LinuxConfinement::new(TierChoice::Namespaces)?.enclose(&all.plan(&mounts)?)?;
+    let run = async |script: &str| all.run(&*room, &mounts, script).await;
+    let text = run("pwd; ls; echo changed > file; mkdir new; echo a > new/a; cat file").await?;
+    assert_eq!(text, "/work\nclosed\nfile\nchanged\n");
+    assert_eq!(run("cat new/a").await?, "a\n");
+    assert_eq!(run("cat .env /mnt/seen/.env").await?.matches("denied").count(), 2);
+    assert_eq!(fs::read_to_string(all.repo.join("file"))?, "host\n");
+    assert_eq!(fs::read_to_string(all.state.join("1/upper/file"))?, "changed\n");
+    assert!(!all.repo.join("new").exists());
+    assert_eq!(run("echo note > /mnt/notes/a; cat /mnt/seen/file").await?, "host\n");
+    assert_eq!(fs::read_to_string(notes.join("a"))?, "note\n");
+    assert!(run("echo x > /mnt/seen/file").await?.contains("ead-only"));
+    assert!(run("head -c 2M /dev/zero > /mnt/small/big").await?.contains("space"));
+    for closed in [".sandbox-layers", ".sandbox-past", ".sandbox-rests"] {
+        assert!(run(&format!("ls /{closed}")).await?.contains("denied"), "{closed}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn layers_can_be_changed_while_nobody_uses_them() -> Outcome {
+    let all = Layered::new()?;
+    let work = Path::new("/work");
+    let first = all.mounts("1", &[])?;
+    let room = LinuxConfinement::new(TierChoice::Namespaces)?.enclose(&all.plan(&first)?)?;
+    assert_eq!(all.run(&*room, &first, "echo one > file; echo a > a; cat file").await?, "one\n");
+    // A snapshot: what was written is frozen, and a fresh layer takes what comes.
+    let second = all.mounts("2", &["1"])?;
+    assert!(room.relayer(&all.plan(&second)?, work, false)?, "nobody uses it");
+    assert_eq!(all.run(&*room, &second, "cat file a; echo two > file; rm a").await?, "one\na\n");
+    let hidden = all.run(&*room, &second, "cat .env; ls closed; mv .env x; cat /work/.env").await?;
+    assert!(!hidden.contains("secret") && hidden.contains("denied"), "{hidden}");
+    assert_eq!(fs::read_to_string(all.state.join("1/upper/file"))?, "one\n");
+    // Back to it.
+    let third = all.mounts("3", &["1"])?;
+    assert!(room.relayer(&all.plan(&third)?, work, true)?, "nobody uses it");
+    assert_eq!(all.run(&*room, &third, "cat file a").await?, "one\na\n");
+    assert_eq!(fs::read_to_string(all.repo.join("file"))?, "host\n");
+    Ok(())
+}
+
+#[tokio::test]
+async fn layers_in_use_stay_unless_they_must_go() -> Outcome {
+    let all = Layered::new()?;
+    let work = Path::new("/work");
+    let first = all.mounts("1", &[])?;
+    let room = LinuxConfinement::new(TierChoice::Namespaces)?.enclose(&all.plan(&first)?)?;
+    let script = "echo one > file; echo in; read x; cat file .env; echo late > late";
+    let request = ExecRequest::new("sh").arg("-c").arg(script).cwd("/work").with_stdin();
+    let plan = Plan::inside(&all.policy, &first, &request, &Host::current())?;
+    let mut user = room.start(&plan)?;
+    let mut line = [0; 8];
+    let read = user.stdout.read(&mut line).await?;
+    assert_eq!(&line[..read], b"in\n");
+    let second = all.mounts("2", &["1"])?;
+    assert!(!room.relayer(&all.plan(&second)?, work, false)?, "somebody uses it");
+    assert_eq!(all.run(&*room, &first, "cat file").await?, "one\n");
+    let hidden = all.run(&*room, &first, "cat .env; ls closed").await?;
+    assert!(!hidden.contains("secret") && hidden.contains("denied"), "{hidden}");
+    let third = all.mounts("3", &[])?;
+    assert!(room.relayer(&all.plan(&third)?, work, true)?, "it must go");
+    assert_eq!(all.run(&*room, &third, "cat file; ls").await?, "host\nclosed\nfile\n");
+    // Who was there goes on with what he had, and sees no more than before.
+    user.stdin.take().ok_or("no input")?.write_all(b"\n").await?;
+    let mut text = String::new();
+    user.stdout.read_to_string(&mut text).await?;
+    assert_eq!(text, "one\n");
+    assert!(!all.run(&*room, &third, "ls").await?.contains("late"));
     Ok(())
 }

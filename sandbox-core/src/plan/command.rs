@@ -56,7 +56,7 @@ pub(super) fn working_directory(
     let seen = resolve(view.files, path.as_path())
         .map_err(SandboxError::io(format!("looking up the working directory {name}")))?;
     let private = view.place(&seen.path).filter(|place| place.content == Content::Private);
-    let inside = private.is_some_and(|place| place.path != seen.path);
+    let inside = private.is_some_and(|place| place.path != seen.path) && !view.lasting;
     if !view.enterable(&seen.path) || inside {
         let message = format!("the working directory {name} is not visible: add --read {name}");
         return Err(SandboxError::InvalidRequest(message));
@@ -74,7 +74,7 @@ pub(super) fn working_directory(
 fn can_start(path: &Path, view: &View<'_>) -> bool {
     let Ok(seen) = resolve(view.files, path) else { return false };
     let private = view.place(&seen.path).filter(|place| place.content == Content::Private);
-    let inside = private.is_some_and(|place| place.path != seen.path);
+    let inside = private.is_some_and(|place| place.path != seen.path) && !view.lasting;
     let normal = SandboxPath::new(path).is_ok();
     normal && view.enterable(&seen.path) && !inside && seen.kind == Some(Kind::Directory)
 }
@@ -125,6 +125,7 @@ fn look(named: &[PathBuf], view: &View<'_>) -> (Vec<PathBuf>, Option<PathBuf>) {
         });
         let private = place.is_some_and(|place| place.content == Content::Private);
         match found.kind {
+            _ if private && view.lasting => seen.push(path.clone()),
             Some(Kind::File) if executable && view.names(&found) => seen.push(path.clone()),
             Some(Kind::File) if !private => hidden = hidden.or(Some(found.path)),
             _ => {}

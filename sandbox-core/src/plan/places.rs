@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::rules::{self, Meaning, Rule};
-use super::{Content, Place};
+use super::{Content, Layers, Place};
 use crate::error::{Result, SandboxError};
 use crate::path::SandboxPath;
 use crate::policy::filesystem::{Private, Rights, is_kernel_interface};
 use crate::policy::{Policy, PolicyError};
 use crate::resolve::{Kind, Lookup, Resolved, resolve};
+use crate::size::ByteSize;
 
 pub(super) struct Layout {
     pub(super) places: Vec<Place>,
     pub(super) links: BTreeMap<PathBuf, PathBuf>,
     pub(super) absent: Vec<PathBuf>,
+    /// Of mounts: the layers over a place, and the sizes of places in memory.
+    pub(super) layers: BTreeMap<PathBuf, Layers>,
+    pub(super) sizes: BTreeMap<PathBuf, Option<ByteSize>>,
 }
 
 /// Looks every rule up and drops what changes nothing.
@@ -36,7 +40,8 @@ pub(super) fn lay_out(policy: &Policy, files: &dyn Lookup) -> Result<Layout> {
             links.extend(found.links);
             let path = found.path;
             let (content, rights) = (Content::Private, Rights::READ_WRITE);
-            let place = Place { path: path.clone(), directory: true, content, rights };
+            let place =
+                Place { path: path.clone(), directory: true, content, source: None, rights };
             named.entry(path).or_insert(place);
         }
     }
@@ -46,7 +51,7 @@ pub(super) fn lay_out(policy: &Policy, files: &dyn Lookup) -> Result<Layout> {
         let around = enclosing(&places, path);
         around.is_some_and(|p| p.content == Content::Host && p.rights.contains(Rights::CREATE))
     });
-    Ok(Layout { places, links, absent })
+    Ok(Layout { places, links, absent, layers: BTreeMap::new(), sizes: BTreeMap::new() })
 }
 
 fn host_place(path: &Path, meaning: Meaning) -> Place {
@@ -55,6 +60,7 @@ fn host_place(path: &Path, meaning: Meaning) -> Place {
         path: path.to_path_buf(),
         directory: meaning.kind == Kind::Directory,
         content: if rights.is_empty() { Content::Hidden } else { Content::Host },
+        source: None,
         rights,
     }
 }

@@ -22,7 +22,7 @@ use sandbox_core::policy::filesystem::Rights;
 use sandbox_core::{Result, SandboxError};
 
 use crate::abi::fd;
-use crate::program::{Phase, Program};
+use crate::program::{Argument, Phase, Program};
 
 /// A rule: what may be done with a path and all below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +93,11 @@ pub(crate) fn rules_inside(plan: &Plan) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     for place in plan.places.iter().filter(|place| place.content != Content::Hidden) {
         let access = access(place.rights, place.directory);
-        rules.push(Rule { path: place.path.clone(), access, directory: place.directory });
+        // The layers of a place are not always the same, what lies around them is.
+        let around = place.path.parent().filter(|_| plan.layers.contains_key(&place.path));
+        for path in around.into_iter().chain([place.path.as_path()]) {
+            rules.push(Rule { path: path.to_path_buf(), access, directory: place.directory });
+        }
     }
     rules.extend(system_rules());
     rules.push(rule("/", AccessFs::ReadDir.into()));
@@ -182,7 +186,15 @@ pub(crate) fn compile(program: &mut Program, rules: &[Rule], handled: Handled) {
     program.call(Phase::Setup, "keep the ruleset", libc::SYS_dup3, &arguments);
 }
 
-fn add(program: &mut Program, ruleset: crate::program::Slot, rule: &Rule, handled: Handled) {
+/// Has the kept ruleset allow what a place with layers allows, when it has got other layers: for who
+/// still uses these when they are taken away in their turn.
+pub(crate) fn allow_layers(program: &mut Program, path: &Path, handled: Handled) {
+    let access = access(Rights::READ_WRITE, true);
+    let rule = Rule { path: path.to_path_buf(), access, directory: true };
+    add(program, fd::KEPT_RULESET, &rule, handled);
+}
+
+fn add(program: &mut Program, ruleset: impl Into<Argument>, rule: &Rule, handled: Handled) {
     const PATH_BENEATH: i32 = 1;
     let name = quoted(&rule.path);
     let access = (rule.access & handled.files()).bits();

@@ -22,7 +22,10 @@ use sandbox_core::policy::filesystem::Rights;
 use crate::program::{Program, Slot};
 use verbs::{From, NODEV, NOEXEC, NOSUID, RDONLY};
 
+pub(crate) use layers::{Change, Rests};
+
 mod chroot;
+mod layers;
 mod system;
 mod verbs;
 
@@ -74,6 +77,8 @@ struct Build<'a> {
     host_root: bool,
     /// The mount namespace, for a caller whose root is not its root.
     chroot: Option<Slot>,
+    /// The folder of all layers, attached where nobody can reach it.
+    layers: Option<Slot>,
 }
 
 impl<'a> Build<'a> {
@@ -109,6 +114,7 @@ impl<'a> Build<'a> {
             pinned,
             host_root,
             chroot,
+            layers: None,
         }
     }
 
@@ -132,7 +138,12 @@ impl<'a> Build<'a> {
     fn place(&mut self, place: &Place) {
         self.mount_point(place);
         let tree = match place.content {
-            Content::Host => self.host_tree(place),
+            Content::Host if self.plan.layers.contains_key(&place.path) => {
+                self.layered(place);
+                return;
+            }
+            Content::Host => self.host_tree(place, flags_of(place.rights)),
+            Content::Private if self.plan.sizes.contains_key(&place.path) => self.memory(place),
             Content::Private => {
                 let shared = ["/tmp", "/var/tmp"].iter().any(|tmp| place.path == Path::new(tmp));
                 self.lend(&place.path, if shared { 0o1777 } else { 0o700 }, true, NODEV)
@@ -152,10 +163,10 @@ impl<'a> Build<'a> {
         self.pinned.insert(place.path.clone());
     }
 
-    fn host_tree(&mut self, place: &Place) -> Slot {
-        let source = self.program.open_place(From::Host, &place.path);
-        let name = quoted(&place.path);
-        let tree = self.program.clone_tree(source, &name, flags_of(place.rights));
+    fn host_tree(&mut self, place: &Place, flags: u64) -> Slot {
+        let source = self.program.open_place(From::Host, place.host());
+        let name = quoted(place.host());
+        let tree = self.program.clone_tree(source, &name, flags);
         if let Some(namespace) = self.options.idmaps.get(&place.path) {
             self.program.map_owner(&name, tree, *namespace);
         }
@@ -211,7 +222,19 @@ impl<'a> Build<'a> {
                 && let Some((at, name)) = self.own_name(ancestor)
             {
                 self.program.make_folder(at, &name, 0o755);
+                if self.around(ancestor).is_some_and(|around| around.content == Content::Private) {
+                    self.give(at, &name);
+                }
             }
+        }
+    }
+
+    /// Gives a folder to the payload, where that is another user.
+    fn give(&mut self, at: Slot, name: &Path) {
+        if let Some((user, group)) = self.options.owner {
+            let text = self.program.path(name);
+            let arguments = [at.into(), text.into(), user.into(), group.into(), 0.into()];
+            self.program.setup("give it to the payload", libc::SYS_fchownat, &arguments);
         }
     }
 
@@ -243,10 +266,8 @@ impl<'a> Build<'a> {
                 (scratch, name)
             }
         };
-        if let Some((user, group)) = self.options.owner.filter(|_| owned) {
-            let text = self.program.path(&name);
-            let arguments = [at.into(), text.into(), user.into(), group.into(), 0.into()];
-            self.program.setup("give it to the payload", libc::SYS_fchownat, &arguments);
+        if owned {
+            self.give(at, &name);
         }
         self.modes.push((at, name.clone(), mode));
         let tree = self.program.clone_own(From::Inside(at), &name, flags);
@@ -324,19 +345,34 @@ fn covers(program: &mut Program, at: Slot) -> Slot {
     covers
 }
 
-/// A second tmpfs. It lies over the host's `/proc`, which nothing needs any more, so that detaching
+/// A second tmpfs. It lies over the host's `/sys`, which nothing needs any more, so that detaching
 /// the old root takes it along.
 fn scratch(program: &mut Program, size: Option<ByteSize>) -> Slot {
     let scratch = tmpfs(program, "places inside the host's trees", size);
-    program.attach_over(scratch, "/proc", "the scratch");
+    program.attach_over(scratch, "/sys", "the scratch");
     scratch
 }
 
 fn tmpfs(program: &mut Program, what: &str, size: Option<ByteSize>) -> Slot {
+    owned_tmpfs(program, what, size, "0755", None)
+}
+
+fn owned_tmpfs(
+    program: &mut Program,
+    what: &str,
+    size: Option<ByteSize>,
+    mode: &str,
+    owner: Option<(u32, u32)>,
+) -> Slot {
     let bytes = size.map_or("50%".into(), |size| size.bytes().to_string());
     // An inode costs the kernel about a kilobyte, so their number is part of the limit.
     let inodes = size.map_or(1 << 20, |size| (size.bytes() >> 12).clamp(256, 1 << 20)).to_string();
-    let options = [("mode", "0755"), ("size", &*bytes), ("nr_inodes", &*inodes)];
+    let (user, group) = owner.unwrap_or_default();
+    let (user, group) = (user.to_string(), group.to_string());
+    let mut options = vec![("mode", mode), ("size", &*bytes), ("nr_inodes", &*inodes)];
+    if owner.is_some() {
+        options.extend([("uid", &*user), ("gid", &*group)]);
+    }
     program.filesystem("tmpfs", what, &options, NODEV)
 }
 

@@ -26,8 +26,10 @@ pub mod fd {
     pub const FIRST_EXTRA: i32 = 7;
     /// Where a helper that serves keeps the ruleset for the helpers that it forks.
     pub const KEPT_RULESET: i32 = 200;
-    /// From here on such a helper keeps what its later programs name: folders of layers.
-    pub const FIRST_KEPT: i32 = 201;
+    /// Where it keeps the folder of all layers.
+    pub const KEPT_LAYERS: i32 = 201;
+    /// From here on it keeps the folders that lie below layers.
+    pub const FIRST_LOWER: i32 = 202;
 }
 
 /// The start of a program.

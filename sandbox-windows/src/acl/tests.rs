@@ -4,7 +4,7 @@ use super::*;
 
 fn place(path: &str, content: Content, rights: Rights) -> Place {
     let directory = !path.ends_with(".txt");
-    Place { path: path.into(), directory, content, rights }
+    Place { path: path.into(), directory, content, source: None, rights }
 }
 
 fn host(path: &str, rights: Rights) -> Place {

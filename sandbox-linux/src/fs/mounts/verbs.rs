@@ -29,10 +29,12 @@ pub(super) enum From {
     Host,
     /// A folder of the sandbox, and never out of it.
     Inside(Slot),
+    /// The same, for a folder that is kept under a number.
+    Kept(i32),
 }
 
 impl Program {
-    pub(super) fn setup(
+    pub(crate) fn setup(
         &mut self,
         name: impl Into<String>,
         number: libc::c_long,
@@ -55,6 +57,7 @@ impl Program {
         let (at, resolve, name, place): (Argument, _, _, _) = match from {
             From::Host => (libc::AT_FDCWD.into(), 0, path, "on the host"),
             From::Inside(root) => (root.into(), RESOLVE_BENEATH, relative(path), "inside"),
+            From::Kept(root) => (root.into(), RESOLVE_BENEATH, relative(path), "inside"),
         };
         let resolve = resolve | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
         let how = self.words(&[(libc::O_PATH | libc::O_CLOEXEC) as u64, 0, resolve]);
@@ -85,6 +88,7 @@ impl Program {
         let at: Argument = match at {
             From::Host => libc::AT_FDCWD.into(),
             From::Inside(root) => root.into(),
+            From::Kept(root) => root.into(),
         };
         let text = quoted(name);
         let path = self.path(name);
@@ -96,6 +100,26 @@ impl Program {
             let flags = flags | NOSUID;
             self.set_flags(format!("make it {}", words(flags)), tree, flags, AT_RECURSIVE);
         }
+        tree
+    }
+
+    /// What is mounted at a path, with everything in it: to be moved.
+    pub(super) fn mounted(&mut self, path: &Path) -> Slot {
+        self.tree_at(path, 0, "take")
+    }
+
+    /// A copy of what is mounted at a path, with everything in it.
+    pub(super) fn copied(&mut self, path: &Path) -> Slot {
+        self.tree_at(path, OPEN_TREE_CLONE | AT_RECURSIVE, "copy")
+    }
+
+    fn tree_at(&mut self, path: &Path, how: i32, verb: &str) -> Slot {
+        let tree = self.slot();
+        let text = format!("{verb} what is mounted at {}", quoted(path));
+        let path = self.path(path);
+        let flags = libc::O_CLOEXEC | libc::AT_SYMLINK_NOFOLLOW | how;
+        let arguments = [libc::AT_FDCWD.into(), path.into(), flags.into()];
+        self.call(Phase::Setup, text, libc::SYS_open_tree, &arguments).store(tree);
         tree
     }
 
