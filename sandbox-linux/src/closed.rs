@@ -3,12 +3,13 @@
 //! A cover costs a mount, and on the Landlock tier it costs breaking a folder up. `/etc/shadow` and
 //! its like belong to root and are closed to others, which is as good for a payload that is neither
 //! root nor in the file's group. Only paths whose folder root alone can change count: elsewhere a
-//! mode can change under us.
+//! mode can change under us. In a folder that is mounted with its owner mapped the payload *is* the
+//! owner, so nothing in it is closed.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use sandbox_core::plan::{Content, Plan};
+use sandbox_core::plan::{Content, Place, Plan};
 
 use crate::facts::Facts;
 use crate::identity::Identity;
@@ -18,12 +19,24 @@ use crate::jail::Tier;
 pub(crate) fn without(plan: &Plan, tier: Tier, identity: &Identity, facts: &Facts) -> Plan {
     let mut plan = plan.clone();
     let Some(user) = User::of_payload(tier, identity, facts) else { return plan };
-    let inner = plan.places.clone();
+    let all = plan.places.clone();
     plan.places.retain(|place| {
-        let leaf = !inner.iter().any(|p| p.path != place.path && p.path.starts_with(&place.path));
-        place.content != Content::Hidden || !leaf || !user.is_shut_out(&place.path)
+        let leaf = !all.iter().any(|p| p.path != place.path && p.path.starts_with(&place.path));
+        let needed = !leaf || is_mapped(place, &all, identity);
+        place.content != Content::Hidden || needed || !user.is_shut_out(place.host())
     });
     plan
+}
+
+/// Whether the payload is shown as the owner of what lies around a place.
+fn is_mapped(place: &Place, all: &[Place], identity: &Identity) -> bool {
+    let around = |other: &&Place| {
+        other.content == Content::Host
+            && other.path != place.path
+            && place.path.starts_with(&other.path)
+    };
+    let innermost = all.iter().rev().find(around);
+    innermost.is_some_and(|around| identity.idmaps.contains_key(&around.path))
 }
 
 /// The payload's user, which is not root.

@@ -21,23 +21,29 @@ pub(crate) fn hide(plan: &Plan) -> Plan {
     let mut hidden = plan.clone();
     let listed = std::fs::read("/proc/net/unix").unwrap_or_default();
     for path in bound(&listed).filter_map(|path| path.canonicalize().ok()) {
-        let around = plan.places.iter().rev().find(|place| path.starts_with(&place.path));
-        let granted = around.is_some_and(|place| place.content == Content::Host);
-        let socket = std::fs::symlink_metadata(&path).is_ok_and(|f| f.file_type().is_socket());
-        if granted && socket {
-            let content = Content::Hidden;
-            hidden.places.push(Place {
-                path,
-                directory: false,
-                content,
-                source: None,
-                rights: Rights::empty(),
-            });
+        if std::fs::symlink_metadata(&path).is_ok_and(|found| found.file_type().is_socket()) {
+            hidden.places.extend(plan.places.iter().filter_map(|place| cover(plan, place, &path)));
         }
     }
     hidden.places.sort_by(|a, b| a.path.cmp(&b.path));
     hidden.places.dedup_by(|a, b| a.path == b.path);
     hidden
+}
+
+/// The cover of a host's socket as it would be seen through a place, if it is.
+fn cover(plan: &Plan, place: &Place, socket: &Path) -> Option<Place> {
+    let tail = socket.strip_prefix(place.host()).ok()?;
+    let path = match tail.as_os_str().is_empty() {
+        true => place.path.clone(),
+        false => place.path.join(tail),
+    };
+    // Something that lies in the place may already be over it.
+    let seen = plan.places.iter().rev().find(|other| path.starts_with(&other.path))?;
+    if place.content != Content::Host || seen.path != place.path {
+        return None;
+    }
+    let (content, source) = (Content::Hidden, Some(socket.to_path_buf()));
+    Some(Place { path, directory: false, content, source, rights: Rights::empty() })
 }
 
 /// The absolute paths in `/proc/net/unix`, whose eighth field is the name that was bound.

@@ -41,3 +41,30 @@ fn only_private_places_and_the_workspace_are_writable() -> Result<(), Box<dyn Er
     assert_eq!(points.len(), count, "something is mounted twice: {seen:#?}");
     Ok(())
 }
+
+/// Root's own folders are mounted with their owner mapped to the payload, which then owns what is
+/// closed to everybody else.
+#[test]
+fn roots_closed_files_are_hidden_in_roots_folders() -> Result<(), Box<dyn Error>> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    // Not in /tmp: every folder around it must be root's alone.
+    let folder = tempfile::tempdir_in("/var/lib")?;
+    let workspace = std::fs::canonicalize(folder.path())?;
+    let secret = workspace.join("secret");
+    std::fs::write(&secret, "secret")?;
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    for folder in [workspace.as_path()] {
+        std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    }
+    let policy = Policy::read_only().write(&workspace)?.hide(&secret)?.build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    for choice in [TierChoice::Auto, TierChoice::Namespaces] {
+        let request = ExecRequest::new("cat").arg(&secret);
+        let result =
+            runtime.block_on(async { backend_with(choice)?.run(&policy, &request).await })?;
+        assert!(result.stdout.bytes.is_empty() && !result.exit.success(), "{choice:?}");
+    }
+    Ok(())
+}
