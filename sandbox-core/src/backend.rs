@@ -74,7 +74,13 @@ impl<C: Confinement + ?Sized> LocalBackend<C> {
     /// and every error of [`Plan::new`].
     pub fn plan(&self, policy: &Policy, request: &ExecRequest) -> Result<(Plan, Report)> {
         let plan = Plan::new(policy, request, &Host::current())?;
-        let report = self.report(&plan)?;
+        let report = self.judge(&plan)?;
+        Ok((plan, report))
+    }
+
+    /// The report of a plan that is enough for its policy.
+    pub(crate) fn judge(&self, plan: &Plan) -> Result<Report> {
+        let report = self.report(plan)?;
         if plan.enforcement == EnforcementLevel::Required
             && let Some(gap) = report.first_absent()
         {
@@ -84,7 +90,7 @@ impl<C: Confinement + ?Sized> LocalBackend<C> {
                 why: gap.what.into_owned(),
             });
         }
-        Ok((plan, report))
+        Ok(report)
     }
 
     /// What would be enforced, whether or not that is enough.

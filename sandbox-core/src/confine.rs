@@ -1,17 +1,23 @@
 //! What an operating-system crate implements: a plan in, a confined process out.
 
+mod loose;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::capability::{Report, SandboxCapabilities};
 use crate::denial::Denials;
 use crate::error::Result;
 use crate::exec::{Exit, TerminalSize, Usage};
-use crate::plan::Plan;
+use crate::plan::{Layers, Plan};
 use crate::policy::network::NetworkPolicy;
+use crate::session::{Applied, Change};
+
+pub use loose::Loose;
 
 /// Confines commands with the means of one operating system.
 pub trait Confinement: Send + Sync + 'static {
@@ -44,17 +50,14 @@ pub trait Confinement: Send + Sync + 'static {
 
     /// Makes a sandbox that lasts, with nothing running in it; `plan` is without a command.
     ///
-    /// Called on a runtime with I/O enabled.
+    /// Called on a runtime with I/O enabled. Without an implementation of its own every command is
+    /// launched by itself, and only what lies in folders of the host lasts.
     ///
     /// # Errors
-    /// [`SandboxError::Unsupported`](crate::SandboxError::Unsupported) by default, and the step that
-    /// failed.
-    fn enclose(&self, plan: &Plan) -> Result<Arc<dyn Enclosure>> {
-        let _ = plan;
-        Err(crate::SandboxError::Unsupported {
-            backend: self.name().into(),
-            operation: "sandboxes that last".into(),
-        })
+    /// [`SandboxError::Unsupported`](crate::SandboxError::Unsupported) for mounts that the system
+    /// does not have, and the step that failed.
+    fn enclose(self: Arc<Self>, plan: &Plan) -> Result<Arc<dyn Enclosure>> {
+        Ok(Arc::new(Loose::new(self, plan)?))
     }
 
     /// Starts the command of `plan`, wholly confined, or not at all.
@@ -115,12 +118,45 @@ pub trait Enclosure: Send + Sync {
     /// # Errors
     /// [`SandboxError::Unsupported`](crate::SandboxError::Unsupported) by default; the step that
     /// failed, after which the place may be bare.
-    fn relayer(&self, plan: &Plan, path: &std::path::Path, anyway: bool) -> Result<bool> {
+    fn relayer(&self, plan: &Plan, path: &Path, anyway: bool) -> Result<bool> {
         let _ = (plan, path, anyway);
-        Err(crate::SandboxError::Unsupported {
-            backend: "this sandbox".into(),
-            operation: "layers".into(),
-        })
+        Err(no_layers())
+    }
+
+    /// Remembers the moment at which work on a copy of a folder begins.
+    ///
+    /// # Errors
+    /// [`SandboxError::Unsupported`](crate::SandboxError::Unsupported) by default; the folder cannot
+    /// be written to.
+    fn stamp(&self, source: &Path) -> Result<Stamp> {
+        let _ = source;
+        Err(no_layers())
+    }
+
+    /// What layers change in the folder below them.
+    ///
+    /// # Errors
+    /// [`SandboxError::Unsupported`](crate::SandboxError::Unsupported) by default; what cannot be
+    /// read.
+    fn diff(&self, source: &Path, layers: &Layers) -> Result<Vec<Change>> {
+        let _ = (source, layers);
+        Err(no_layers())
+    }
+
+    /// Writes what layers change to the folder below them, unless the host changed the same things
+    /// since the stamp: then only the conflicts come back.
+    ///
+    /// # Errors
+    /// [`SandboxError::Unsupported`](crate::SandboxError::Unsupported) by default; the path at which
+    /// writing failed.
+    fn apply(&self, source: &Path, layers: &Layers, since: &Stamp) -> Result<Applied> {
+        let _ = (source, layers, since);
+        Err(no_layers())
+    }
+
+    /// Whether its processes are still there.
+    fn alive(&self) -> bool {
+        true
     }
 
     /// What all commands together have used up to now.
@@ -160,11 +196,43 @@ pub trait Process: Send + Sync {
     /// The system's refusal. A process that has ended is no error.
     fn kill(&self) -> Result<()>;
 
+    /// Stops the whole tree where it is.
+    ///
+    /// # Errors
+    /// [`SandboxError::Unsupported`](crate::SandboxError::Unsupported) by default, and the system's
+    /// refusal. A process that has ended is no error.
+    fn freeze(&self) -> Result<()> {
+        Err(no_freezing())
+    }
+
+    /// Lets the whole tree go on.
+    ///
+    /// # Errors
+    /// As [`Process::freeze`].
+    fn thaw(&self) -> Result<()> {
+        Err(no_freezing())
+    }
+
     /// Changes the size of the terminal.
     ///
     /// # Errors
     /// The system's refusal, or that there is no terminal.
     fn resize(&self, size: TerminalSize) -> Result<()>;
+}
+
+/// A moment in a folder's history, as its platform tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Stamp(pub serde_json::Value);
+
+fn no_layers() -> crate::SandboxError {
+    let operation = "folders that are copied on write".into();
+    crate::SandboxError::Unsupported { backend: "this sandbox".into(), operation }
+}
+
+fn no_freezing() -> crate::SandboxError {
+    let operation = "suspending".into();
+    crate::SandboxError::Unsupported { backend: "this sandbox".into(), operation }
 }
 
 /// How a process ended.

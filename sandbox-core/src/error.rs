@@ -3,11 +3,16 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::capability::Feature;
 use crate::exec::Exit;
+use crate::ids::{NameError, SessionId};
 use crate::path::quoted;
 use crate::policy::PolicyError;
+use crate::session::files::FileError;
+use crate::session::task::TaskId;
+use crate::snapshot::SnapshotError;
 
 /// Shorthand for a result with [`SandboxError`].
 pub type Result<T, E = SandboxError> = std::result::Result<T, E>;
@@ -89,6 +94,63 @@ pub enum SandboxError {
         /// The end of its standard error.
         stderr: String,
     },
+    /// A call on the files of a session failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// No task of the session has this identifier, or it is no longer kept.
+    #[error("there is no task {id}")]
+    TaskNotFound {
+        /// The identifier.
+        id: TaskId,
+    },
+    /// Something that needs a task's end was asked before it.
+    #[error("the task {id} has not ended")]
+    TaskRunning {
+        /// The task.
+        id: TaskId,
+    },
+    /// The sandbox cannot tell how a task ended.
+    #[error("the task {id} was lost: {source}")]
+    TaskLost {
+        /// The task.
+        id: TaskId,
+        /// Why.
+        source: Arc<SandboxError>,
+    },
+    /// There is no session of this identifier.
+    #[error("there is no session {id}: `sandbox session list` shows which there are")]
+    SessionNotFound {
+        /// The identifier.
+        id: SessionId,
+    },
+    /// A session is in a state in which something cannot be done.
+    #[error("the session {id} is {state}: {operation} needs another state")]
+    WrongState {
+        /// The session.
+        id: SessionId,
+        /// Its state, in a word.
+        state: &'static str,
+        /// What was asked.
+        operation: &'static str,
+    },
+    /// Something of that name exists already.
+    #[error("{what} exists already")]
+    AlreadyExists {
+        /// What it is.
+        what: String,
+    },
+    /// Nothing of that name exists.
+    #[error("there is no {what}")]
+    NotFound {
+        /// What was looked for.
+        what: String,
+    },
+    /// A snapshot cannot be saved or restored.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// A name is no name.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// A system call of the sandbox's own failed.
     #[error("{call}: {source}")]
     Io {

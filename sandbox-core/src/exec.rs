@@ -230,6 +230,16 @@ pub struct Usage {
     pub memory_peak: Option<u64>,
 }
 
+impl Usage {
+    /// Adds what another command used: its time, and its peak if that is higher.
+    pub(crate) fn add(&mut self, other: &Self) {
+        if let Some(cpu) = other.cpu {
+            self.cpu = Some(self.cpu.unwrap_or_default() + cpu);
+        }
+        self.memory_peak = self.memory_peak.max(other.memory_peak);
+    }
+}
+
 /// What came of a command.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

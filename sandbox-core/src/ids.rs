@@ -96,6 +96,14 @@ macro_rules! checked_name {
             }
         }
 
+        impl TryFrom<&str> for $type {
+            type Error = NameError;
+
+            fn try_from(text: &str) -> Result<Self, NameError> {
+                Self::new(text)
+            }
+        }
+
         impl FromStr for $type {
             type Err = NameError;
 

@@ -40,6 +40,7 @@ pub mod resolve;
 pub mod run;
 pub mod session;
 pub mod size;
+pub mod snapshot;
 
 #[cfg(all(feature = "conformance", unix))]
 pub mod conformance;

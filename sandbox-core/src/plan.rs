@@ -109,6 +109,8 @@ pub struct Plan {
     pub terminal: Option<TerminalSize>,
     /// Whether standard input is a stream.
     pub stdin: bool,
+    /// Whether earlier commands may have left something where the host has nothing.
+    pub lasting: bool,
 }
 
 impl Plan {
@@ -135,22 +137,46 @@ impl Plan {
     ) -> Result<Self> {
         command::check(request)?;
         let memo = Memo::new(host.files);
-        let mut layout = places::lay_out(policy, &memo)?;
-        mounted::lay_over(&mut layout, policy, mounts, &memo)?;
-        let (places, layers) = (&layout.places, &layout.layers);
-        let seen = mounted::Inside { places, layers, files: &memo };
-        let files: &dyn Lookup = if mounts.is_empty() { &memo } else { &seen };
+        let host = Host { variables: host.variables.clone(), files: &memo };
+        Self::furnished(policy, mounts, &host)?.complete(policy, request, &host)
+    }
+
+    /// This plan of a session, with a command to run in it.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn with_command(
+        &self,
+        policy: &Policy,
+        request: &ExecRequest,
+        host: &Host<'_>,
+    ) -> Result<Self> {
+        command::check(request)?;
+        let memo = Memo::new(host.files);
+        let host = Host { variables: host.variables.clone(), files: &memo };
+        self.clone().complete(policy, request, &host)
+    }
+
+    fn complete(self, policy: &Policy, request: &ExecRequest, host: &Host<'_>) -> Result<Self> {
+        let memo = host.files;
+        let seen = mounted::Inside { places: &self.places, layers: &self.layers, files: memo };
+        let files: &dyn Lookup = if self.lasting { &seen } else { memo };
         let host = &Host { variables: host.variables.clone(), files };
-        let lasting = !mounts.is_empty();
-        let view = View { places, links: &layout.links, files: host.files, lasting };
-        let environment = environment::compose(policy, request, host, &view);
+        let view = View { places: &self.places, links: &self.links, files, lasting: self.lasting };
+        let mut environment: BTreeMap<_, _> = self.environment.iter().cloned().collect();
+        environment.extend(request.variables().clone());
         let cwd = command::working_directory(policy, request, &view)?;
         let candidates = command::candidates(request, &cwd, &environment, host, &view)?;
         let program = std::iter::once(request.program().to_owned());
-        let arguments = program.chain(request.arguments().iter().cloned()).collect();
-        let environment = environment.into_iter().collect();
-        let found = Self { candidates, arguments, cwd, environment, ..Self::empty(policy, layout) };
-        Ok(Self { terminal: request.terminal_size(), stdin: request.wants_stdin(), ..found })
+        Ok(Self {
+            candidates,
+            arguments: program.chain(request.arguments().iter().cloned()).collect(),
+            cwd,
+            environment: environment.into_iter().collect(),
+            terminal: request.terminal_size(),
+            stdin: request.wants_stdin(),
+            ..self
+        })
     }
 
     /// The plan for a process that runs already: there is no command to look for, and no
@@ -170,7 +196,14 @@ impl Plan {
         let memo = Memo::new(host.files);
         let mut layout = places::lay_out(policy, &memo)?;
         mounted::lay_over(&mut layout, policy, mounts, &memo)?;
-        Ok(Self::empty(policy, layout))
+        let lasting = !mounts.is_empty();
+        let (places, links, layers) = (&layout.places, &layout.links, &layout.layers);
+        let seen = mounted::Inside { places, layers, files: &memo };
+        let files: &dyn Lookup = if lasting { &seen } else { &memo };
+        let host = &Host { variables: host.variables.clone(), files };
+        let view = View { places, links, files, lasting };
+        let environment = environment::compose(policy, host, &view).into_iter().collect();
+        Ok(Self { lasting, environment, ..Self::empty(policy, layout) })
     }
 
     fn empty(policy: &Policy, layout: places::Layout) -> Self {
@@ -191,6 +224,7 @@ impl Plan {
             enforcement: policy.enforcement(),
             terminal: None,
             stdin: false,
+            lasting: false,
         }
     }
 }

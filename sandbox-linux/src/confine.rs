@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use sandbox_core::capability::{Feature, SandboxCapabilities};
-use sandbox_core::confine::{Confinement, Enclosure, Explanation, Launched};
+use sandbox_core::confine::{Confinement, Enclosure, Explanation, Launched, Loose};
 use sandbox_core::plan::Plan;
 use sandbox_core::policy::EnforcementLevel;
 use sandbox_core::{NetworkPolicy, Report, Result, SandboxError};
@@ -185,7 +185,10 @@ impl Confinement for LinuxConfinement {
         Ok(launched)
     }
 
-    fn enclose(&self, plan: &Plan) -> Result<Arc<dyn Enclosure>> {
+    fn enclose(self: Arc<Self>, plan: &Plan) -> Result<Arc<dyn Enclosure>> {
+        if self.tier(plan) != Tier::Namespaces {
+            return Ok(Arc::new(Loose::new(self, plan)?));
+        }
         let cgroup = Cgroup::create(&plan.limits);
         let birth = ns::birth(plan, Tier::Namespaces, &self.facts);
         let helper = self.spare.take(birth, &self.facts, &cgroup)?;

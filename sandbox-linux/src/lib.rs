@@ -45,6 +45,7 @@ mod identity;
 mod in_process;
 mod jail;
 mod launch;
+pub mod layers;
 mod ns;
 mod payload;
 mod prepared;

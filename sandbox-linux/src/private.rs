@@ -4,63 +4,114 @@
 //! `TMPDIR` and `HOME` name it. The home is empty but for links to what the policy grants below the
 //! caller's own home directory, so that toolchains and caches are found under the names that they
 //! have there.
+//!
+//! # Theory of operation
+//! The guard removes the folder. A launcher that was killed has no guard any more, so each folder
+//! is locked (`flock`) by a descriptor that its launcher alone has: it is closed at every exec, so
+//! neither a helper nor a payload holds the lock, and the kernel drops it with the launcher. A
+//! folder without a lock is stale, and the next launcher's [`sweep`] takes it away. Nobody asks a
+//! clock or for the number of a process.
+//!
+//! A folder is made before it can be locked. What a sweep finds in that moment looks stale, so
+//!
+//! * nobody removes a folder that he has not locked himself, but for the one who has made it;
+//! * nobody uses a folder before he has locked it and then made something in it. The kernel makes
+//!   nothing in a folder that was removed.
+//!
+//! Either the maker is first, and no sweep gets the lock; or a sweep is, and the maker sees it and
+//! makes another folder. A kill between any two steps leaves what a sweep can find.
+
+mod removal;
+mod sweep;
 
 use std::ffi::OsStr;
+use std::fs::Permissions;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, FlockOperation, Mode, flock, mkdirat, openat};
+use rustix::io::Errno;
 use sandbox_core::plan::{Content, Plan};
 use sandbox_core::{Result, SandboxError};
 
 use crate::jail::Variables;
 
+/// A fixed place: TMPDIR is the caller's, and may be what somebody wants us to believe.
+const TEMP: &str = "/tmp";
+
+/// What the names of private folders begin with. More than a program's name: whatever is called so
+/// is taken away, and nobody else may come to call something so.
+const PREFIX: &str = "sandbox-private-";
+
+/// How many letters and digits follow.
+const RANDOM: usize = 10;
+
+/// How often a folder is made, when sweeps take each of them away: more often than all sweeps can
+/// that may go on at a time, because each takes few and a process has one.
+const ATTEMPTS: usize = 1024;
+
+/// The most names that a guard takes away, so that a process that got away and goes on writing
+/// holds nobody up for ever.
+const MOST: u64 = 1 << 24;
+
 /// A private folder; removed with whatever the payload left in it.
 #[derive(Debug)]
-pub(crate) struct Folder(tempfile::TempDir);
+pub(crate) struct Folder {
+    path: PathBuf,
+    lock: OwnedFd,
+}
 
 impl Folder {
+    fn make(temp: &Path) -> io::Result<Self> {
+        for _ in 0..ATTEMPTS {
+            let mut builder = tempfile::Builder::new();
+            // Closed to other users from the beginning, who otherwise could read, and lock.
+            let builder = builder.permissions(Permissions::from_mode(0o700));
+            let made = builder.prefix(PREFIX).rand_bytes(RANDOM).tempdir_in(temp)?;
+            if let Some(lock) = open(made.path())?
+                && take(lock.as_fd())?
+            {
+                return Ok(Self { path: made.keep(), lock });
+            }
+        }
+        Err(io::ErrorKind::ResourceBusy.into())
+    }
+
     pub(crate) fn path(&self) -> &Path {
-        self.0.path()
+        &self.path
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What cannot be removed stays; nobody is left to tell.
-        let _ = empty(self.path());
+        // What cannot be removed is left to a sweep; nobody is left to tell.
+        if removal::empty(self.lock.as_fd(), MOST).is_ok() {
+            let _ = std::fs::remove_dir(&self.path);
+        }
     }
 }
 
-/// Empties a folder that a payload has filled, when all its processes are gone: folders that are
-/// closed to us are opened, and deep ones are taken apart at the top, so that no depth overflows a
-/// stack or the length of a path.
-fn empty(top: &Path) -> io::Result<()> {
-    let mut number = 0u64;
-    loop {
-        let entries = std::fs::read_dir(top)?.collect::<io::Result<Vec<_>>>()?;
-        if entries.is_empty() {
-            return Ok(());
-        }
-        for entry in entries {
-            if !entry.file_type()?.is_dir() {
-                std::fs::remove_file(entry.path())?;
-                continue;
-            }
-            std::fs::set_permissions(entry.path(), PermissionsExt::from_mode(0o700))?;
-            for inner in std::fs::read_dir(entry.path())? {
-                let inner = inner?;
-                if inner.file_type()?.is_dir() {
-                    // A folder can only be moved by who may write it: its `..` changes.
-                    std::fs::set_permissions(inner.path(), PermissionsExt::from_mode(0o700))?;
-                    number += 1;
-                    std::fs::rename(inner.path(), top.join(format!(".removed-{number}")))?;
-                } else {
-                    std::fs::remove_file(inner.path())?;
-                }
-            }
-            std::fs::remove_dir(entry.path())?;
-        }
+/// Opens a new folder; none if a sweep was faster.
+fn open(path: &Path) -> io::Result<Option<OwnedFd>> {
+    match openat(CWD, path, removal::FOLDER, Mode::empty()) {
+        Err(Errno::NOENT) => Ok(None),
+        opened => Ok(Some(opened?)),
+    }
+}
+
+/// Locks a new folder and begins to fill it; false if a sweep was faster.
+fn take(folder: BorrowedFd<'_>) -> io::Result<bool> {
+    match flock(folder, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => return Ok(false),
+        // Where locks mean nothing there are no sweeps, and the folder needs none.
+        Err(error) if sweep::works(folder) => return Err(error.into()),
+        _ => {}
+    }
+    match mkdirat(folder, "tmp", Mode::from_raw_mode(0o777)) {
+        Err(Errno::NOENT) => Ok(false),
+        made => Ok(made.map(|()| true)?),
     }
 }
 
@@ -78,13 +129,12 @@ pub(crate) fn folder(plan: &Plan, environment: &mut Variables) -> Result<Folder>
         environment.push((variable.into(), folder.path().join(name).into()));
     }
     environment.sort();
+    sweep::start();
     Ok(folder)
 }
 
 fn make(plan: &Plan, home: Option<&Path>) -> io::Result<Folder> {
-    // A fixed place: TMPDIR is the caller's, and may be what somebody wants us to believe.
-    let folder = Folder(tempfile::Builder::new().prefix("sandbox-").tempdir_in("/tmp")?);
-    std::fs::create_dir(folder.path().join("tmp"))?;
+    let folder = Folder::make(Path::new(TEMP))?;
     let own = folder.path().join("home");
     std::fs::create_dir(&own)?;
     let Some(home) = home.filter(|home| home.parent().is_some()) else { return Ok(folder) };
@@ -108,24 +158,85 @@ fn make(plan: &Plan, home: Option<&Path>) -> io::Result<Folder> {
 
 #[cfg(test)]
 mod tests {
+    use std::thread::{self, ScopedJoinHandle};
+
     use super::*;
 
     #[test]
-    fn a_closed_and_deep_tree_is_removed() -> io::Result<()> {
-        let top = tempfile::tempdir()?;
-        let mut inside =
-            rustix::fs::open(top.path(), rustix::fs::OFlags::PATH, rustix::fs::Mode::empty())?;
-        for _ in 0..5000 {
-            rustix::fs::mkdirat(&inside, "deep", rustix::fs::Mode::RWXU)?;
-            let flags = rustix::fs::OFlags::PATH;
-            inside = rustix::fs::openat(&inside, "deep", flags, rustix::fs::Mode::empty())?;
-        }
-        let closed = top.path().join("closed");
-        std::fs::create_dir(&closed)?;
-        std::fs::write(closed.join("file"), "x")?;
-        std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o000))?;
-        empty(top.path())?;
-        assert_eq!(std::fs::read_dir(top.path())?.count(), 0);
+    fn a_folder_is_locked_while_it_is_there() -> io::Result<()> {
+        let temp = tempfile::tempdir()?;
+        let folder = Folder::make(temp.path())?;
+        let path = folder.path().to_path_buf();
+        let other = open(&path)?.expect("a folder");
+        let locked = flock(&other, FlockOperation::NonBlockingLockExclusive);
+        assert_eq!(locked, Err(Errno::WOULDBLOCK));
+        assert!(path.join("tmp").is_dir());
+        drop(folder);
+        assert!(!path.exists());
         Ok(())
+    }
+
+    #[test]
+    fn a_payload_that_closes_its_folder_does_not_keep_it() -> io::Result<()> {
+        let temp = tempfile::tempdir()?;
+        let folder = Folder::make(temp.path())?;
+        rustix::fs::chmod(folder.path(), Mode::empty())?;
+        drop(folder);
+        assert_eq!(std::fs::read_dir(temp.path())?.count(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_sweep_has_locked_or_removed_is_not_taken() -> io::Result<()> {
+        let temp = tempfile::tempdir()?;
+        let path = temp.path().join("folder");
+        std::fs::create_dir(&path)?;
+        let [own, other] = [open(&path)?, open(&path)?].map(|opened| opened.expect("a folder"));
+        flock(&other, FlockOperation::NonBlockingLockExclusive)?;
+        assert!(!take(own.as_fd())?, "locked");
+        std::fs::remove_dir(&path)?;
+        drop(other);
+        assert!(!take(own.as_fd())?, "removed");
+        assert!(open(&path)?.is_none());
+        Ok(())
+    }
+
+    /// Makers and a sweep, all at once: whatever was made stays as long as it is held.
+    #[test]
+    fn a_sweep_never_takes_a_folder_that_is_used() -> io::Result<()> {
+        let temp = tempfile::tempdir()?;
+        let mut swept = 0;
+        thread::scope(|scope| {
+            let makers = [(); 3].map(|()| scope.spawn(|| make_many(temp.path())));
+            while !makers.iter().all(ScopedJoinHandle::is_finished) {
+                swept += sweep::of(temp.path())?;
+            }
+            makers.into_iter().try_for_each(|maker| maker.join().expect("no panic"))
+        })?;
+        assert!(swept > 0);
+        Ok(())
+    }
+
+    /// Makes folders and uses them; every other one is left behind.
+    fn make_many(temp: &Path) -> io::Result<()> {
+        for number in 0..500 {
+            let folder = Folder::make(temp)?;
+            let file = folder.path().join("file");
+            std::fs::write(&file, "x")?;
+            std::fs::read(&file)?;
+            if number % 2 == 0 {
+                abandon(folder);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a folder go as a launcher does that is killed, whatever children other tests have that
+    /// have not executed anything yet.
+    pub(super) fn abandon(folder: Folder) {
+        flock(&folder.lock, FlockOperation::Unlock).expect("no lock");
+        let folder = std::mem::ManuallyDrop::new(folder);
+        // SAFETY: the descriptor is closed once, because the folder is never dropped.
+        drop(unsafe { std::ptr::read(&raw const folder.lock) });
     }
 }

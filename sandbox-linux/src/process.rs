@@ -153,6 +153,14 @@ impl Process for Payload {
         self.request(request::KILL, 0)
     }
 
+    fn freeze(&self) -> Result<()> {
+        self.request(request::SIGNAL_ALL, libc::SIGSTOP)
+    }
+
+    fn thaw(&self) -> Result<()> {
+        self.request(request::SIGNAL_ALL, libc::SIGCONT)
+    }
+
     fn resize(&self, size: TerminalSize) -> Result<()> {
         match &self.screen {
             Some(screen) => crate::terminal::resize(screen, size),

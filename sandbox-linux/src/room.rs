@@ -14,8 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sandbox_core::confine::{Enclosure, Launched};
-use sandbox_core::plan::Plan;
+use rustix::event::{PollFd, PollFlags};
+use sandbox_core::confine::{Enclosure, Launched, Stamp};
+use sandbox_core::plan::{Layers, Plan};
+use sandbox_core::session::{Applied, Change};
 use sandbox_core::{Result, SandboxError, Usage};
 
 use crate::abi::{Request, request};
@@ -23,10 +25,11 @@ use crate::cgroup::Cgroup;
 use crate::confine::launched;
 use crate::facts::Facts;
 use crate::fs::landlock::Handled;
-use crate::fs::mounts::{Change, Rests};
+use crate::fs::mounts::{self, Rests};
 use crate::helper::{Birth, Ends, Helper, order};
 use crate::jail::Jail;
 use crate::launch::{furnish, launch};
+use crate::layers::{self, Stack};
 use crate::ns;
 use crate::program::Program;
 use crate::report::Groups;
@@ -99,6 +102,22 @@ impl Room {
             .map_err(SandboxError::io("signalling the sandbox"))
     }
 
+    /// Changes layers that nobody uses. The kernel lets go of what a process had open a moment after
+    /// the process has ended, so one refusal is not believed.
+    fn change_unused(&self, change: &mounts::Change<'_>) -> Result<Result<(), (String, i32)>> {
+        let mut pause = Duration::from_micros(100);
+        loop {
+            let mut program = Program::new();
+            change.of_unused(&mut program);
+            let done = self.run(program)?;
+            if !matches!(done, Err((_, libc::EBUSY))) || pause > LONGEST_PAUSE {
+                return Ok(done);
+            }
+            std::thread::sleep(pause);
+            pause *= 2;
+        }
+    }
+
     /// Has the first process run a program: the step that failed, and its error.
     fn run(&self, program: Program) -> Result<Result<(), (String, i32)>> {
         let failed = || SandboxError::io("changing the sandbox");
@@ -132,6 +151,15 @@ impl Room {
     }
 }
 
+/// The folders of a place with layers, from the top.
+fn stack(source: &Path, layers: &Layers) -> Result<Stack> {
+    Stack::open(source, std::iter::once(&layers.upper).chain(&layers.frozen))
+}
+
+fn unreadable(error: serde_json::Error) -> SandboxError {
+    SandboxError::io("reading a stamp")(error.into())
+}
+
 fn failure((step, errno): (String, i32)) -> SandboxError {
     SandboxError::Launch { step, source: io::Error::from_raw_os_error(errno) }
 }
@@ -163,10 +191,8 @@ impl Enclosure for Room {
     fn relayer(&self, plan: &Plan, path: &Path, anyway: bool) -> Result<bool> {
         let abi = self.facts.landlock;
         let handled = (abi > 0).then(|| Handled::new(abi, false));
-        let change = Change { plan, rests: &self.rests, path, handled };
-        let mut program = Program::new();
-        change.of_unused(&mut program);
-        match self.run(program)? {
+        let change = mounts::Change { plan, rests: &self.rests, path, handled, owner: self.user };
+        match self.change_unused(&change)? {
             Err((_, libc::EBUSY)) if anyway => {
                 let mut program = Program::new();
                 change.of_used(&mut program);
@@ -176,6 +202,29 @@ impl Enclosure for Room {
             other => other.map_err(failure)?,
         }
         Ok(true)
+    }
+
+    fn stamp(&self, source: &Path) -> Result<Stamp> {
+        let stack = Stack::open(source, std::iter::empty::<&Path>())?;
+        let taken = layers::Stamp::take(stack.source())?;
+        serde_json::to_value(taken).map(Stamp).map_err(unreadable)
+    }
+
+    fn diff(&self, source: &Path, layers: &Layers) -> Result<Vec<Change>> {
+        layers::diff(&stack(source, layers)?)
+    }
+
+    fn apply(&self, source: &Path, layers: &Layers, since: &Stamp) -> Result<Applied> {
+        let since = serde_json::from_value(since.0.clone()).map_err(unreadable)?;
+        layers::apply(&stack(source, layers)?, &since, &layers::Options::default())
+    }
+
+    fn alive(&self) -> bool {
+        let state = self.state();
+        let Some(ends) = &state.agent else { return false };
+        let mut polled = [PollFd::new(&ends.control, PollFlags::IN)];
+        let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        matches!(rustix::event::poll(&mut polled, Some(&now)), Ok(0))
     }
 
     fn usage(&self) -> Result<Usage> {
@@ -195,6 +244,9 @@ impl Enclosure for Room {
         Ok(())
     }
 }
+
+/// Of the pauses while the kernel lets go.
+const LONGEST_PAUSE: Duration = Duration::from_millis(8);
 
 /// How long the first process may take to end everything.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -217,7 +269,12 @@ impl Drop for Room {
     fn drop(&mut self) {
         if let Some((Ends { pidfd, control }, cgroup)) = self.close() {
             drop(control);
-            finish(false, pidfd, cgroup);
+            // To the end: folders that its processes can still write to are removed next.
+            if let Some(pidfd) = pidfd {
+                let _ = sys::signal(&pidfd, libc::SIGKILL);
+                sys::reap(&pidfd);
+            }
+            drop(cgroup);
         }
     }
 }

@@ -55,9 +55,7 @@ fn roots_closed_files_are_hidden_in_roots_folders() -> Result<(), Box<dyn Error>
     let secret = workspace.join("secret");
     std::fs::write(&secret, "secret")?;
     std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    for folder in [workspace.as_path()] {
-        std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    }
+    std::fs::set_permissions(&workspace, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     let policy = Policy::read_only().write(&workspace)?.hide(&secret)?.build()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     for choice in [TierChoice::Auto, TierChoice::Namespaces] {

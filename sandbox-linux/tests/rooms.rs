@@ -8,11 +8,15 @@ use std::time::Duration;
 
 use sandbox_core::confine::{Confinement, Enclosure, Launched};
 use sandbox_core::plan::{Host, Layers, Mounted, Plan, Shown};
-use sandbox_core::{ExecRequest, Exit, Policy, Rights, SandboxPath};
+use sandbox_core::{ExecRequest, Exit, Policy, Rights, SandboxError, SandboxPath};
 use sandbox_linux::{LinuxConfinement, TierChoice};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 type Outcome = Result<(), Box<dyn Error>>;
+
+fn linux() -> Result<Arc<LinuxConfinement>, SandboxError> {
+    Ok(Arc::new(LinuxConfinement::new(TierChoice::Namespaces)?))
+}
 
 struct Place {
     policy: Policy,
@@ -25,7 +29,7 @@ impl Place {
         let folder = tempfile::tempdir()?;
         let policy = Policy::workspace(fs::canonicalize(folder.path())?)?.build()?;
         let plan = Plan::without_command(&policy, &Host::current())?;
-        let room = LinuxConfinement::new(TierChoice::Namespaces)?.enclose(&plan)?;
+        let room = linux()?.enclose(&plan)?;
         Ok(Self { policy, room, folder })
     }
 
@@ -123,7 +127,7 @@ async fn limits_hold_for_each_command() -> Outcome {
         .limits(|limits| limits.cpu_time = "1s".parse().ok())
         .build()?;
     let plan = Plan::without_command(&policy, &Host::current())?;
-    let room = LinuxConfinement::new(TierChoice::Namespaces)?.enclose(&plan)?;
+    let room = linux()?.enclose(&plan)?;
     let place = Place { policy, room, folder };
     let (_, exit) = place.run("while :; do :; done").await?;
     assert_eq!(exit, Exit::Killed(sandbox_core::KillReason::CpuTime));
@@ -158,9 +162,6 @@ impl Layered {
             fs::create_dir_all(self.state.join(upper).join(name))?;
         }
         let of = |name: &&str| self.state.join(name).join("upper");
-        if rustix::process::geteuid().is_root() {
-            std::os::unix::fs::chown(of(&upper), Some(65534), Some(65534))?;
-        }
         let layers = Layers {
             root: self.state.clone(),
             frozen: frozen.iter().map(of).collect(),
@@ -213,7 +214,7 @@ async fn mounts_show_what_they_should() -> Outcome {
         Mounted { target: at("/mnt/small")?, shown: Shown::Memory { size: Some("1M".parse()?) } },
         Mounted { target: at("/mnt/seen")?, shown: seen },
     ]);
-    let room = LinuxConfinement::new(TierChoice::Namespaces)?.enclose(&all.plan(&mounts)?)?;
+    let room = linux()?.enclose(&all.plan(&mounts)?)?;
     let run = async |script: &str| all.run(&*room, &mounts, script).await;
     let text = run("pwd; ls; echo changed > file; mkdir new; echo a > new/a; cat file").await?;
     assert_eq!(text, "/work\nclosed\nfile\nchanged\n");
@@ -237,7 +238,7 @@ async fn layers_can_be_changed_while_nobody_uses_them() -> Outcome {
     let all = Layered::new()?;
     let work = Path::new("/work");
     let first = all.mounts("1", &[])?;
-    let room = LinuxConfinement::new(TierChoice::Namespaces)?.enclose(&all.plan(&first)?)?;
+    let room = linux()?.enclose(&all.plan(&first)?)?;
     assert_eq!(all.run(&*room, &first, "echo one > file; echo a > a; cat file").await?, "one\n");
     // A snapshot: what was written is frozen, and a fresh layer takes what comes.
     let second = all.mounts("2", &["1"])?;
@@ -259,7 +260,7 @@ async fn layers_in_use_stay_unless_they_must_go() -> Outcome {
     let all = Layered::new()?;
     let work = Path::new("/work");
     let first = all.mounts("1", &[])?;
-    let room = LinuxConfinement::new(TierChoice::Namespaces)?.enclose(&all.plan(&first)?)?;
+    let room = linux()?.enclose(&all.plan(&first)?)?;
     let script = "echo one > file; echo in; read x; cat file .env; echo late > late";
     let request = ExecRequest::new("sh").arg("-c").arg(script).cwd("/work").with_stdin();
     let plan = Plan::inside(&all.policy, &first, &request, &Host::current())?;

@@ -69,6 +69,15 @@ pub(crate) struct RunArgs {
     /// Give the command a terminal
     #[arg(long, short)]
     pub(crate) terminal: bool,
+    /// Work on a copy of the workspace, and show what changed
+    #[arg(long)]
+    pub(crate) overlay: bool,
+    /// Ask whether to apply the changes; the command's standard input is empty
+    #[arg(long, requires = "overlay", conflicts_with_all = ["json", "terminal"])]
+    pub(crate) review: bool,
+    /// Apply the changes if the command succeeds
+    #[arg(long, requires = "overlay", conflicts_with = "review")]
+    pub(crate) apply: bool,
     /// The command and its arguments, passed on verbatim
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,

@@ -1,6 +1,7 @@
 //! The subcommands: each translates its arguments, calls the library and shows what came of it.
 
 mod completions;
+mod copy;
 mod doctor;
 mod man;
 mod policy;
@@ -10,9 +11,12 @@ mod shell;
 use crate::args::{Command, PolicyCommand};
 use crate::failure::Failure;
 
+pub(crate) use copy::Review;
+
 /// Carries out a subcommand and tells the exit code.
 pub(crate) fn dispatch(command: Command) -> Result<i32, Failure> {
     match command {
+        Command::Run(args) if args.overlay => copy::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Shell(args) => shell::shell(&args),
         Command::Doctor(args) => doctor::doctor(&args),

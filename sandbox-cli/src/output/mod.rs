@@ -1,5 +1,6 @@
 //! What people and programs read: text and JSON are made from the same values.
 
+pub(crate) mod changes;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod failure;

@@ -5,9 +5,11 @@
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
+use sandbox_core::session::{Change, Conflict};
 use sandbox_core::{Captured, Denials, ExecResult, Exit, Gap};
 use serde::{Serialize, Serializer};
 
+use crate::commands::Review;
 use crate::failure::Failure;
 
 #[derive(Serialize)]
@@ -28,6 +30,16 @@ pub(super) struct Outcome<'a> {
     usage: Used,
     denials: &'a Denials,
     report: Enforced<'a>,
+    #[serde(skip_serializing_if = "Option::is_none", flatten)]
+    review: Option<Reviewed<'a>>,
+}
+
+/// Of a run on a copy.
+#[derive(Serialize)]
+struct Reviewed<'a> {
+    changes: &'a [Change],
+    applied: bool,
+    conflicts: &'a [Conflict],
 }
 
 #[derive(Serialize)]
@@ -56,6 +68,18 @@ pub(crate) fn print(result: &ExecResult) -> Result<(), Failure> {
     super::print_json(&outcome(result))
 }
 
+/// Prints the result of a run on a copy.
+pub(crate) fn print_reviewed(result: &ExecResult, review: &Review) -> Result<(), Failure> {
+    let applied = review.applied.as_ref();
+    let conflicts = applied.map_or(&[][..], |applied| &applied.conflicts);
+    let review = Reviewed {
+        changes: &review.changes,
+        applied: applied.is_some() && conflicts.is_empty(),
+        conflicts,
+    };
+    super::print_json(&Outcome { review: Some(review), ..outcome(result) })
+}
+
 pub(super) fn outcome(result: &ExecResult) -> Outcome<'_> {
     let (stdout, stdout_base64) = stream(&result.stdout);
     let (stderr, stderr_base64) = stream(&result.stderr);
@@ -75,6 +99,7 @@ pub(super) fn outcome(result: &ExecResult) -> Outcome<'_> {
         },
         denials: &result.denials,
         report: Enforced { tier: &result.report.tier, gaps: result.report.gaps() },
+        review: None,
     }
 }
 

@@ -1,21 +1,40 @@
 //! Linux: namespaces, Landlock, seccomp, cgroups.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use sandbox_core::doctor::Check;
+use sandbox_core::session::{LocalSessions, SandboxBackend};
 use sandbox_core::{LocalBackend, SandboxError};
 use sandbox_linux::{LinuxConfinement, TierChoice};
 
+use super::state;
 use crate::args::BackendChoice;
+use crate::failure::Failure;
 
 /// The backend of this platform.
 type Backend = LocalBackend<LinuxConfinement>;
 
 /// The chosen backend.
 pub(crate) fn backend(choice: BackendChoice) -> Result<Backend, SandboxError> {
-    sandbox_linux::backend_with(match choice {
+    sandbox_linux::backend_with(tier(choice))
+}
+
+/// Sessions of this process, on the chosen backend; their folders are not inside `apart`.
+pub(crate) fn sessions(
+    choice: BackendChoice,
+    apart: &Path,
+) -> Result<Arc<dyn SandboxBackend>, Failure> {
+    let confinement = Arc::new(LinuxConfinement::new(tier(choice))?);
+    Ok(Arc::new(LocalSessions::new(confinement, state::root(apart)?)))
+}
+
+fn tier(choice: BackendChoice) -> TierChoice {
+    match choice {
         BackendChoice::Auto => TierChoice::Auto,
         BackendChoice::Landlock => TierChoice::Landlock,
         BackendChoice::Namespaces => TierChoice::Namespaces,
-    })
+    }
 }
 
 /// Every mechanism, tried.

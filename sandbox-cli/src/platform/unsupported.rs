@@ -17,6 +17,17 @@ pub(crate) fn backend(_: BackendChoice) -> Result<Backend, SandboxError> {
     })
 }
 
+/// Refuses.
+pub(crate) fn sessions(
+    choice: BackendChoice,
+    _: &std::path::Path,
+) -> Result<std::sync::Arc<dyn sandbox_core::session::SandboxBackend>, crate::failure::Failure> {
+    Err(backend(choice).map(drop).err().map_or_else(
+        || crate::failure::Failure::usage("no sessions"),
+        crate::failure::Failure::from,
+    ))
+}
+
 /// Nothing can be tried.
 pub(crate) fn checks() -> Vec<Check> {
     vec![Check::lacks(std::env::consts::OS, Health::Missing, "no backend for this system", "")]

@@ -48,24 +48,48 @@ pub(crate) fn run<C: Confinement + ?Sized>(
     show: Show,
     on_terminal: bool,
 ) -> Result<ExecResult, Failure> {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().build().map_err(SandboxError::io("starting the runtime"))?;
-    runtime.block_on(async {
-        // Before the launch, so that a signal that comes in between is passed on, not lost.
-        let signals = Signals::listen().map_err(SandboxError::io("listening for signals"))?;
-        let request = with_streams(request, on_terminal);
-        let mut running = backend.spawn(policy, &request)?;
-        let raw = if on_terminal && show == Show::Live { Some(enter_raw()?) } else { None };
-        if let Some(input) = running.take_stdin() {
-            tokio::spawn(stdin::feed(input, on_terminal));
-        }
-        let watch = Watch { process: running.process(), signals, relay: Relay::default(), raw };
-        watch.over(running, show).await
-    })
+    let start = async |request| backend.spawn(policy, &request);
+    block_on(follow(start, request, show, on_terminal, Input::Ours))
 }
 
-fn with_streams(request: ExecRequest, on_terminal: bool) -> ExecRequest {
-    let request = if stdio::stdin_is_empty() { request } else { request.with_stdin() };
+/// Where a command reads from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// What we read from.
+    Ours,
+    /// Nothing.
+    None,
+}
+
+/// Makes a runtime on this thread and runs something to its end.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().map_err(SandboxError::io("starting the runtime"))?;
+    runtime.block_on(work)
+}
+
+/// Starts a command and carries its streams to its end.
+pub(crate) async fn follow(
+    start: impl AsyncFnOnce(ExecRequest) -> Result<Running, SandboxError>,
+    request: ExecRequest,
+    show: Show,
+    on_terminal: bool,
+    input: Input,
+) -> Result<ExecResult, Failure> {
+    // Before the launch, so that a signal that comes in between is passed on, not lost.
+    let signals = Signals::listen().map_err(SandboxError::io("listening for signals"))?;
+    let mut running = start(with_streams(request, on_terminal, input)).await?;
+    let raw = if on_terminal && show == Show::Live { Some(enter_raw()?) } else { None };
+    if let Some(input) = running.take_stdin() {
+        tokio::spawn(stdin::feed(input, on_terminal));
+    }
+    let watch = Watch { process: running.process(), signals, relay: Relay::default(), raw };
+    watch.over(running, show).await
+}
+
+fn with_streams(request: ExecRequest, on_terminal: bool, input: Input) -> ExecRequest {
+    let empty = input == Input::None || stdio::stdin_is_empty();
+    let request = if empty { request } else { request.with_stdin() };
     if on_terminal { request.terminal(terminal::size()) } else { request }
 }
 

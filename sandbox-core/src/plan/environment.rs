@@ -5,16 +5,14 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::{Content, Host, View};
-use crate::exec::ExecRequest;
 use crate::policy::Policy;
 use crate::resolve::resolve;
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Composes the variables of a command.
+/// Composes the variables that every command under a policy has, beside those of its request.
 pub(super) fn compose(
     policy: &Policy,
-    request: &ExecRequest,
     host: &Host<'_>,
     view: &View<'_>,
 ) -> BTreeMap<OsString, OsString> {
@@ -33,7 +31,6 @@ pub(super) fn compose(
     if !set("HOME") && home.is_some_and(|home| !home.is_absolute() || !visible(&home, view)) {
         env.insert("HOME".into(), if private("/tmp") { "/tmp".into() } else { "/".into() });
     }
-    env.extend(request.variables().clone());
     env
 }
 

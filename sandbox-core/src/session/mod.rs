@@ -1,5 +1,19 @@
 //! Sessions: sandboxes that last for more than one command.
 
+mod backend;
 mod changes;
+pub mod files;
+mod handle;
+mod local;
+pub mod log;
+mod spec;
+pub mod task;
+mod terminal;
 
+pub use backend::{MountChanges, SandboxBackend};
 pub use changes::{Applied, Change, ChangeKind, Conflict};
+pub use handle::Session;
+pub use local::LocalSessions;
+pub use spec::{
+    Labels, OnIdle, SandboxSession, SandboxSnapshot, SandboxSpec, SandboxState, SessionHealth,
+};

@@ -191,7 +191,10 @@ pub(crate) fn compile(program: &mut Program, rules: &[Rule], handled: Handled) {
 pub(crate) fn allow_layers(program: &mut Program, path: &Path, handled: Handled) {
     let access = access(Rights::READ_WRITE, true);
     let rule = Rule { path: path.to_path_buf(), access, directory: true };
+    // The first process would hold the layers otherwise.
+    program.close = true;
     add(program, fd::KEPT_RULESET, &rule, handled);
+    program.close = false;
 }
 
 fn add(program: &mut Program, ruleset: impl Into<Argument>, rule: &Rule, handled: Handled) {

@@ -135,7 +135,29 @@ fn obey(payload: i32) -> Option<u32> {
             kill(i64::from(payload), wanted.value as u64);
             None
         }
+        request::SIGNAL_ALL => {
+            signal_tree(wanted.value as u64);
+            None
+        }
         _ => Some(reason::KILLED),
+    }
+}
+
+/// Signals everything that descends from this process. A process that forks while it is looked for
+/// has a child that is missed, so it is done until there is nobody new: those that were stopped fork
+/// no more.
+fn signal_tree(signal: u64) {
+    let mut before = 0;
+    loop {
+        let mut found = 0;
+        super::watch::each_descendant(|process| {
+            found += 1;
+            kill(process, signal);
+        });
+        if found <= before {
+            return;
+        }
+        before = found;
     }
 }
 

@@ -48,7 +48,7 @@ impl Watch {
         if self.whole {
             each_process(|process| add(process, &mut sum));
         } else {
-            add_tree(&mut sum);
+            each_descendant(|process| add(process, &mut sum));
         }
         if self.cpu != 0 && sum.cpu > self.cpu {
             return Some(reason::CPU);
@@ -105,14 +105,14 @@ fn children_of(process: i64, mut visit: impl FnMut(i64)) {
 }
 
 /// Without a pid namespace: our children and theirs, to a bounded depth.
-fn add_tree(sum: &mut Sum) {
-    fn descend(process: i64, depth: u32, sum: &mut Sum) {
-        add(process, sum);
+pub fn each_descendant(mut visit: impl FnMut(i64)) {
+    fn descend(process: i64, depth: u32, visit: &mut dyn FnMut(i64)) {
+        visit(process);
         if depth > 0 {
-            children_of(process, |child| descend(child, depth - 1, sum));
+            children_of(process, |child| descend(child, depth - 1, visit));
         }
     }
-    each_child(|child| descend(child, 24, sum));
+    each_child(|child| descend(child, 24, &mut visit));
 }
 
 /// Adds one process: its own time and that of the children it reaped, and its resident pages.

@@ -41,6 +41,7 @@ pub(super) const ROWS: &[Row] = &[
     Row { label: "namespaces", contender: "namespaces", heap: Heap::Small },
     Row { label: "namespaces, big heap", contender: "namespaces", heap: Heap::Big },
     Row { label: "namespaces, host network", contender: "namespaces-net", heap: Heap::Small },
+    Row { label: "session exec", contender: "session", heap: Heap::Small },
     Row { label: "bwrap, no network", contender: "bwrap", heap: Heap::Small },
     Row { label: "bwrap, host network", contender: "bwrap-net", heap: Heap::Small },
     Row { label: "sandbox run", contender: "sandbox", heap: Heap::Small },
@@ -58,6 +59,7 @@ pub(super) fn open(name: &str, sandbox: &Path) -> Result<Box<dyn Contender>> {
         }
         "sandbox" => Program::new(sandbox.into()).args(&["run", "--"]).arg(&quiet),
         "landlock" | "namespaces" | "namespaces-net" => return super::library::open(name, &quiet),
+        "session" => return super::library::session(&quiet),
         _ => bail!("there is no contender {name}"),
     };
     Ok(Box::new(program))

@@ -1,11 +1,13 @@
 //! The library itself as a contender: a policy compiled once, launched again and again.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use sandbox_core::plan::{Host, Plan};
-use sandbox_core::{ExecRequest, Exit, NetworkPolicy, Policy};
-use sandbox_linux::{Prepared, TierChoice};
+use sandbox_core::session::{LocalSessions, SandboxBackend, SandboxSpec};
+use sandbox_core::{ExecRequest, Exit, NetworkPolicy, Policy, SessionId};
+use sandbox_linux::{LinuxConfinement, Prepared, TierChoice};
 
 use super::contenders::Contender;
 
@@ -19,6 +21,36 @@ pub(super) fn open(name: &str, program: &Path) -> Result<Box<dyn Contender>> {
     let policy = Policy::read_only().network(network).build()?;
     let plan = Plan::new(&policy, &ExecRequest::new(program), &Host::current())?;
     Ok(Box::new(Launch(Prepared::new(plan, tier)?)))
+}
+
+/// Prepares a session.
+pub(super) fn session(program: &Path) -> Result<Box<dyn Contender>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let root = tempfile::tempdir()?;
+    let confinement = Arc::new(LinuxConfinement::new(TierChoice::Namespaces)?);
+    let sessions = LocalSessions::new(confinement, root.path().join("root"));
+    let spec = SandboxSpec::new(Policy::read_only().build()?);
+    let id = runtime.block_on(sessions.provision(spec))?.id;
+    let program = program.to_path_buf();
+    Ok(Box::new(Session { runtime, sessions, id, program, _root: root }))
+}
+
+/// A further command in a session.
+struct Session {
+    runtime: tokio::runtime::Runtime,
+    sessions: LocalSessions<LinuxConfinement>,
+    id: SessionId,
+    program: PathBuf,
+    _root: tempfile::TempDir,
+}
+
+impl Contender for Session {
+    fn run_once(&mut self) -> Result<()> {
+        let request = ExecRequest::new(&self.program);
+        let result = self.runtime.block_on(self.sessions.exec(&self.id, request))?;
+        ensure!(result.exit == Exit::Code(0), "the command ended with {:?}", result.exit);
+        Ok(())
+    }
 }
 
 struct Launch(Prepared);

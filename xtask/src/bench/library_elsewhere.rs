@@ -9,3 +9,7 @@ use super::contenders::Contender;
 pub(super) fn open(name: &str, _: &Path) -> Result<Box<dyn Contender>> {
     bail!("{name} is a tier of Linux")
 }
+
+pub(super) fn session(_: &Path) -> Result<Box<dyn Contender>> {
+    bail!("sessions of Linux are measured on Linux")
+}

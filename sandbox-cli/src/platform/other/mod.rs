@@ -1,5 +1,7 @@
 //! Systems that are no Unix: the standard library's streams, Ctrl-C, no terminal modes.
 
+pub(crate) mod state;
+
 use std::ffi::OsString;
 
 /// A part of an operating-system string, as far as it is text.

@@ -1,6 +1,7 @@
 //! Unix: descriptors, signals, terminals.
 
 pub(crate) mod signals;
+pub(crate) mod state;
 pub(crate) mod stdio;
 mod sys;
 pub(crate) mod terminal;

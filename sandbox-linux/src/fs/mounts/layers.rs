@@ -46,7 +46,7 @@ impl Build<'_> {
         let hold = self.hold(layers);
         let number = lower_of(self.plan, &place.path);
         keep(self.program, lower, number, "keep the folder below");
-        overlay(self.program, From::Inside(hold), layers, number);
+        overlay(self.program, From::Inside(hold), layers, number, self.options.owner);
         self.pinned.insert(place.path.clone());
         self.make_rests(&place.path);
     }
@@ -54,8 +54,9 @@ impl Build<'_> {
     /// Makes a resting place for everything that is mounted in a place with layers: it has to be
     /// moved away while the layers change.
     fn make_rests(&mut self, around: &Path) {
+        self.program.make_folder(self.root, Path::new(RESTS), 0o700);
+        self.modes.push((self.root, RESTS.into(), 0));
         for (rest, place) in rests(self.plan, around) {
-            self.program.make_folder(self.root, Path::new(RESTS), 0o700);
             if place.directory {
                 self.program.make_folder(self.root, &rest, 0);
             } else {
@@ -125,6 +126,8 @@ pub(crate) struct Change<'a> {
     pub(crate) path: &'a Path,
     /// What the kept ruleset handles, if there is one.
     pub(crate) handled: Option<Handled>,
+    /// The payloads' user and group, where that is not the caller.
+    pub(crate) owner: Option<(u32, u32)>,
 }
 
 impl Change<'_> {
@@ -164,7 +167,7 @@ impl Change<'_> {
     fn put(&self, program: &mut Program) {
         let Some(layers) = self.plan.layers.get(self.path) else { return };
         let hold = From::Kept(fd::KEPT_LAYERS);
-        overlay(program, hold, layers, lower_of(self.plan, self.path));
+        overlay(program, hold, layers, lower_of(self.plan, self.path), self.owner);
         if let Some(handled) = self.handled {
             landlock::allow_layers(program, self.path, handled);
         }
@@ -200,7 +203,13 @@ fn keep(program: &mut Program, slot: Slot, number: i32, text: &str) {
 }
 
 /// Mounts an overlay over the folder that is kept as `lower`; layers are found in `hold`.
-fn overlay(program: &mut Program, hold: From, layers: &Layers, lower: i32) {
+fn overlay(
+    program: &mut Program,
+    hold: From,
+    layers: &Layers,
+    lower: i32,
+    owner: Option<(u32, u32)>,
+) {
     let mut number = FIRST_LAYER;
     let mut open = |program: &mut Program, path: &Path| {
         let tail = path.strip_prefix(&layers.root).unwrap_or(path);
@@ -211,6 +220,12 @@ fn overlay(program: &mut Program, hold: From, layers: &Layers, lower: i32) {
         format!("/proc/self/fd/{}", number - 1)
     };
     let (upper, work) = (open(program, &layers.upper), open(program, &layers.work));
+    if let Some((user, group)) = owner {
+        // The top folder of what is seen is that of the uppermost layer.
+        let top = program.text(&upper);
+        let arguments = [libc::AT_FDCWD.into(), top.into(), user.into(), group.into(), 0.into()];
+        program.setup("give the layer to the payload", libc::SYS_fchownat, &arguments);
+    }
     let frozen = layers.frozen.iter().map(|layer| open(program, layer));
     let mut lowers: Vec<String> = frozen.collect();
     lowers.push(format!("/proc/self/fd/{lower}"));

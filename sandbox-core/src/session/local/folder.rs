@@ -1,0 +1,170 @@
+//! What a session has on the host: a folder of its own, and a place for layers that it may share
+//! with the sessions that were forked from it.
+//!
+//! ```text
+//! ROOT/sessions/ID/{lock,memory,outputs,scratch/N}
+//! ROOT/layers/NUMBER/{lock,N/{upper,work}}
+//! ```
+//!
+//! Everything is open to its owner alone. A folder is held by a lock on a file in it for as long as
+//! its session lives, so that no second owner is possible, and so that what nobody holds can be
+//! told from what is in use and be taken away: the kernel gives a lock up however its holder ends.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Result, SandboxError};
+use crate::ids::SessionId;
+use crate::session::local::system;
+
+/// A session's folder. Dropping it removes it.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    /// Makes the folder of a new session.
+    ///
+    /// # Errors
+    /// [`SandboxError::AlreadyExists`] when some session has the identifier, here or elsewhere.
+    pub(super) fn make(root: &Path, id: &SessionId) -> Result<Self> {
+        let sessions = private_folder(root, "sessions")?;
+        let path = sessions.join(id.as_str());
+        let failed = || SandboxError::io(format!("making the folder of the session {id}"));
+        let taken = || SandboxError::AlreadyExists { what: format!("the session {id}") };
+        match system::make_private(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                // What a session left behind that nobody owns any more is no session.
+                if !sweep(&path) {
+                    return Err(taken());
+                }
+                system::make_private(&path).map_err(failed())?;
+            }
+            made => made.map_err(failed())?,
+        }
+        let lock = lock(&path).map_err(failed())?.ok_or_else(taken)?;
+        for name in ["memory", "outputs", "scratch"] {
+            system::make_private(&path.join(name)).map_err(failed())?;
+        }
+        Ok(Self { path, _lock: lock })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A new empty folder for a scratch mount.
+    pub(super) fn scratch(&self, number: usize) -> Result<PathBuf> {
+        let path = self.path.join("scratch").join(number.to_string());
+        system::make_private(&path).map_err(SandboxError::io("making a scratch folder"))?;
+        Ok(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed is swept by the next owner of the root.
+        let _ = system::remove_tree(&self.path);
+    }
+}
+
+/// A place for layers, shared by sessions that have them in common. The last one removes it.
+#[derive(Debug)]
+pub(super) struct LayerFolder {
+    path: PathBuf,
+    lock: Option<File>,
+}
+
+impl LayerFolder {
+    /// Makes a new one.
+    ///
+    /// # Errors
+    /// What the file system answers.
+    pub(super) fn make(root: &Path) -> Result<Self> {
+        let failed = || SandboxError::io("making a folder for layers");
+        let all = private_folder(root, "layers")?;
+        let path = numbered(&all).map_err(failed())?;
+        let lock = lock(&path).map_err(failed())?;
+        Ok(Self { path, lock })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A new layer: where changes go, and what the system needs beside it.
+    pub(super) fn layer(&self, like: &Path) -> Result<PathBuf> {
+        let failed = || SandboxError::io("making a layer");
+        let path = numbered(&self.path).map_err(failed())?;
+        for name in ["upper", "work"] {
+            system::make_private(&path.join(name)).map_err(failed())?;
+        }
+        system::same_mode(like, &path.join("upper")).map_err(failed())?;
+        Ok(path)
+    }
+}
+
+impl Drop for LayerFolder {
+    fn drop(&mut self) {
+        drop(self.lock.take());
+        sweep(&self.path);
+    }
+}
+
+/// Takes away what sessions left behind whose owner is gone; how many they were.
+pub(super) fn sweep_all(root: &Path) -> Result<usize> {
+    let mut gone = 0;
+    for (kind, counts) in [("sessions", true), ("layers", false)] {
+        let folder = private_folder(root, kind)?;
+        let entries = fs::read_dir(&folder).map_err(SandboxError::io("listing sessions"))?;
+        for entry in entries.flatten() {
+            gone += usize::from(sweep(&entry.path()) && counts);
+        }
+    }
+    Ok(gone)
+}
+
+/// Removes a folder that nobody holds.
+fn sweep(path: &Path) -> bool {
+    // The lock is held until the folder is gone, so that nobody takes it over meanwhile.
+    matches!(lock(path), Ok(Some(_held))) && system::remove_tree(path).is_ok()
+}
+
+/// Locks a folder, if nobody else holds it.
+fn lock(path: &Path) -> io::Result<Option<File>> {
+    let file = OpenOptions::new().create(true).append(true).open(path.join("lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// A folder of the root that is the caller's alone.
+fn private_folder(root: &Path, name: &str) -> Result<PathBuf> {
+    let path = root.join(name);
+    for folder in [root, &path] {
+        system::own_private(folder).map_err(|source| {
+            let folder = crate::path::quoted(folder);
+            SandboxError::io(format!("using {folder}, which must be a folder of yours alone"))(
+                source,
+            )
+        })?;
+    }
+    Ok(path)
+}
+
+/// Makes a folder whose name is the first number that is free.
+fn numbered(folder: &Path) -> io::Result<PathBuf> {
+    let mut number = 1u64;
+    loop {
+        let path = folder.join(number.to_string());
+        match system::make_private(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            made => return made.map(|()| path),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! One session that lives: its parts, its state, and the commands that start in it.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::activity::Activity;
+use super::folder::{Folder, LayerFolder};
+use super::layers::{Frozen, Stack};
+use crate::capability::Report;
+use crate::confine::Enclosure;
+use crate::error::{Result, SandboxError};
+use crate::exec::{ExecRequest, Usage};
+use crate::ids::SessionId;
+use crate::plan::{Host, Mounted, Plan};
+use crate::run::Running;
+use crate::session::spec::{SandboxSession, SandboxSnapshot, SandboxSpec, SandboxState};
+use crate::{MEMORY_MOUNT, OUTPUTS_MOUNT};
+
+/// The variables that name the two mounts that every session has.
+const OWN_VARIABLES: [(&str, &str); 2] =
+    [("SANDBOX_MEMORY_DIR", MEMORY_MOUNT), ("SANDBOX_OUTPUTS_DIR", OUTPUTS_MOUNT)];
+
+/// A session. What lives in it ends before its folders go: the order of the fields.
+pub(super) struct Live {
+    enclosure: Arc<dyn Enclosure>,
+    pub(super) layer_folder: Option<Arc<LayerFolder>>,
+    _folder: Folder,
+    id: SessionId,
+    created: u64,
+    parent: Option<SessionId>,
+    pub(super) spec: SandboxSpec,
+    report: Report,
+    activity: Arc<Activity>,
+    /// Held by whoever changes the session as a whole.
+    pub(super) gate: tokio::sync::Mutex<()>,
+    inner: Mutex<Inner>,
+}
+
+/// What changes.
+pub(super) struct Inner {
+    pub(super) state: SandboxState,
+    /// The sandbox as it is furnished now.
+    pub(super) plan: Plan,
+    /// The mounts but those with layers.
+    pub(super) fixed: Vec<Mounted>,
+    pub(super) stacks: Vec<Stack>,
+    pub(super) snapshots: Vec<(SandboxSnapshot, Vec<Frozen>)>,
+}
+
+/// The parts that a session is made of.
+pub(super) struct Parts {
+    pub(super) id: SessionId,
+    pub(super) parent: Option<SessionId>,
+    pub(super) spec: SandboxSpec,
+    pub(super) folder: Folder,
+    pub(super) layer_folder: Option<Arc<LayerFolder>>,
+    pub(super) enclosure: Arc<dyn Enclosure>,
+    pub(super) report: Report,
+    pub(super) inner: Inner,
+}
+
+impl Live {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { id, parent, spec, folder, layer_folder, enclosure, report, inner } = parts;
+        Self {
+            enclosure,
+            layer_folder,
+            _folder: folder,
+            id,
+            created: crate::session::spec::now(),
+            parent,
+            spec,
+            report,
+            activity: Activity::new(),
+            gate: tokio::sync::Mutex::new(()),
+            inner: Mutex::new(inner),
+        }
+    }
+
+    pub(super) fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    pub(super) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+
+    pub(super) fn enclosure(&self) -> &dyn Enclosure {
+        &*self.enclosure
+    }
+
+    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What there is to say of it.
+    pub(super) fn info(&self) -> SandboxSession {
+        SandboxSession {
+            id: self.id.clone(),
+            state: self.inner().state,
+            created: self.created,
+            labels: self.spec.labels.clone(),
+            metadata: self.spec.metadata.clone(),
+            mounts: self.spec.mounts.clone(),
+            parent: self.parent.clone(),
+            report: self.report.clone(),
+        }
+    }
+
+    /// The error of a call that this state does not allow.
+    pub(super) fn wrong_state(&self, operation: &'static str) -> SandboxError {
+        let state = self.inner().state.name();
+        SandboxError::WrongState { id: self.id.clone(), state, operation }
+    }
+
+    /// Refuses a call unless commands can run.
+    pub(super) fn check_awake(&self, operation: &'static str) -> Result<()> {
+        let state = self.inner().state;
+        match state {
+            SandboxState::Provisioned | SandboxState::Running => Ok(()),
+            SandboxState::Suspended | SandboxState::Terminated => Err(self.wrong_state(operation)),
+        }
+    }
+
+    /// Starts a command.
+    pub(super) async fn start(&self, mut request: ExecRequest) -> Result<Running> {
+        for (name, value) in OWN_VARIABLES {
+            if !request.variables().contains_key(std::ffi::OsStr::new(name)) {
+                request = request.env(name, value);
+            }
+        }
+        let _gate = self.gate.lock().await;
+        self.check_awake("running a command")?;
+        let plan = self.inner().plan.clone();
+        let plan = plan.with_command(&self.spec.policy, &request, &Host::current())?;
+        let mut launched = self.enclosure.start(&plan)?;
+        launched.process = self.activity.follow(launched.process);
+        self.inner().state = SandboxState::Running;
+        Ok(Running::new(launched, plan.limits, self.report.clone()))
+    }
+
+    /// What its commands have used.
+    pub(super) fn usage(&self) -> Result<Usage> {
+        let (measured, summed) = (self.enclosure.usage()?, self.activity.used());
+        let cpu = measured.cpu.or(summed.cpu);
+        let memory_peak = measured.memory_peak.or(summed.memory_peak);
+        Ok(Usage { cpu, memory_peak })
+    }
+
+    /// The plan with other stacks, and nothing changed yet.
+    fn plan_with(&self, stacks: &[Stack]) -> Result<Plan> {
+        let Some(folder) = &self.layer_folder else { return Ok(self.inner().plan.clone()) };
+        let layered = stacks.iter().map(|stack| stack.mounted(folder.path()));
+        let mounts: Vec<Mounted> = self.inner().fixed.iter().cloned().chain(layered).collect();
+        Plan::furnished(&self.spec.policy, &mounts, &Host::current())
+    }
+
+    /// Puts other stacks in the place of the present ones; with `anyway` also where files are in
+    /// use. Nothing may run meanwhile.
+    pub(super) fn restack(&self, stacks: &[Stack], anyway: bool) -> Result<()> {
+        let plan = self.plan_with(stacks)?;
+        for (at, stack) in stacks.iter().enumerate() {
+            if !self.enclosure.relayer(&plan, resolved(&plan, stack), anyway)? {
+                return Err(self.in_use(stack));
+            }
+            let mut inner = self.inner();
+            inner.stacks[at] = stack.clone();
+            inner.plan = plan.clone();
+        }
+        Ok(())
+    }
+
+    fn in_use(&self, stack: &Stack) -> SandboxError {
+        SandboxError::InvalidRequest(format!(
+            "a command of the session {} uses {}: wait for its end, or end it",
+            self.id, stack.target
+        ))
+    }
+}
+
+/// Where a stack lies, without links.
+fn resolved<'a>(plan: &'a Plan, stack: &'a Stack) -> &'a Path {
+    let target = stack.target.as_path();
+    let known = plan.layers.keys().find(|path| path.as_path() == target);
+    known.map_or(target, |path| path.as_path())
+}

@@ -1,0 +1,106 @@
+//! Snapshots: a session's folders, copied, and put back whole.
+//!
+//! For folders that are mounted directly, and for systems without layers.
+//!
+//! # Theory of operation
+//! A [`Store`] is one folder of the session's own, which no sandbox sees. In it lies a numbered
+//! folder for each snapshot, with a copy of each folder, a list of what the copy holds, and a
+//! manifest. The names that people gave are in the manifest alone.
+//!
+//! ```text
+//! store/                 nobody else's
+//!   lock                 held while anything is changed
+//!   restore-STATE.json   the journal of a restore that is under way
+//!   1/ 2/ ...            a snapshot each
+//!     manifest.json      written last: without it there is no snapshot
+//!     list-0 tree-0/ ... each folder
+//! ```
+//!
+//! **Saving** writes to a folder without a manifest. However it ends, the snapshot is there whole or
+//! not at all, and what is left over is removed at the next opening.
+//!
+//! **Restoring** replaces what lies in a folder and leaves the folder itself, because it is mounted
+//! somewhere. Nothing is removed before the new state is complete: it is first copied into a working
+//! folder inside the folder itself, the only place that is surely on the same file system and may
+//! surely be written. Then names are moved, the old ones out and the new ones in. The journal says
+//! what is moved, so an exchange that was interrupted is completed at the next opening; one that
+//! fails is undone. Several folders are one exchange.
+//!
+//! **Nothing is trusted but the store's place.** A live folder was written by a payload, which may
+//! even still run. Each name is looked up in a descriptor of its own folder and no link is followed,
+//! so nothing outside is read or written, whatever is moved or replaced meanwhile. A snapshot was
+//! written by us, but perhaps long ago: it is compared with its list before anything is touched.
+//!
+//! # What is kept
+//! Files, folders, links and named pipes, with content, mode and date; hard links within a folder;
+//! holes; the owner, where the caller is root. Set-ID bits are never kept. Extended attributes and
+//! access lists are not. Sockets and devices are left out and counted. A file that the caller can
+//! read but does not own becomes the caller's, so that a restored folder may have other owners.
+//!
+//! Blocks are shared where the file system can share them, and copied elsewhere.
+//!
+//! # What is promised
+//! All of this holds when the process is killed and when the disk is full. After a power failure the
+//! journal and the manifests are whole, but the system may not have written every file's content yet;
+//! a snapshot whose files have lost theirs is noticed by their sizes.
+
+mod content;
+mod copy;
+mod diff;
+mod disk;
+mod entry;
+mod error;
+mod handles;
+mod journal;
+mod manifest;
+mod meter;
+mod removal;
+mod restore;
+mod save;
+mod scan;
+mod store;
+mod swap;
+mod sys;
+mod text;
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+
+use cap_std::fs::Dir;
+
+use crate::error::SandboxError;
+use crate::path::quoted;
+
+pub use diff::diff_trees;
+pub use error::SnapshotError;
+pub use manifest::StoredSnapshot;
+pub use meter::Progress;
+pub use scan::Limits;
+pub use store::Store;
+
+/// A folder that is saved or restored.
+#[derive(Clone, Copy, Debug)]
+pub struct Folder<'a> {
+    /// What it is called in snapshots: the target of its mount, say.
+    pub label: &'a str,
+    /// Where it lies now. Whoever wrote what is in it must not be able to replace it.
+    pub path: &'a Path,
+}
+
+/// Names the file that an I/O error came from.
+fn failed(doing: &str, path: &Path) -> impl FnOnce(io::Error) -> SandboxError + use<> {
+    SandboxError::io(format!("{doing} {}", quoted(path)))
+}
+
+/// Whether a folder has such a name, whatever it names.
+fn exists(at: &Dir, name: &OsStr) -> io::Result<bool> {
+    match at.symlink_metadata(name) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests;
