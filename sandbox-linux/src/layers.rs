@@ -101,7 +101,8 @@ fn open(path: &Path) -> Result<OwnedFd> {
 /// owners, times, access lists and attributes.
 ///
 /// # Errors
-/// A layer cannot be read, holds a device, or tells of more than fits into memory.
+/// A layer cannot be read, holds a device, or tells of more than fits into memory; something is
+/// mounted in the host's folder where the session changed what lies below the mount.
 pub fn diff(stack: &Stack) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
     let mut walk = Walk::new(stack)?;

@@ -4,7 +4,7 @@
 //! A caller may do more on the host than the sandbox may, and a command inside can rename, link and
 //! replace whatever it can write, at any moment. So a path is never judged by its text and opened
 //! afterwards. It is *walked*: from the folder that is mounted on its way, name by name, each opened
-//! in the folder before it without following a link ([`walk`]). A link's target is walked in the
+//! in the folder before it without following a link (`walk`). A link's target is walked in the
 //! same way through the same table of mounts, so it means what it means inside the sandbox; where no
 //! mount is, there is nothing. `..` is never given to the system. At the end there are a descriptor
 //! of a folder and one name in it, and each call does its work with these two.

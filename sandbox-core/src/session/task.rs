@@ -190,8 +190,9 @@ impl Tasks {
 
     /// Ends all tasks, waits for their end, and lets none start any more.
     pub async fn end_all(&self) {
-        for task in self.registry.close() {
-            task.end();
+        let tasks = self.registry.close();
+        tasks.iter().for_each(|task| task.end());
+        for task in tasks {
             // A task that was lost has also ended.
             let _ = task.wait().await;
         }

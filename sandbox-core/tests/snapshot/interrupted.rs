@@ -1,7 +1,6 @@
 //! Real ends: a process that is killed, a disk that is full.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -203,15 +202,47 @@ fn a_mount_in_the_store_is_not_emptied() {
     }
     let world = World::new();
     let inner = world.store_path().join("7/tree-0/a/inner");
-    let mounted = Small::mount(&inner, c"size=1m,mode=0");
+    let _mounted = Small::mount(&inner, c"size=1m,mode=0");
     fs::create_dir(inner.join("precious")).unwrap();
     let Err(error) = Store::open(&world.store_path()) else { panic!("it was removed") };
     assert!(error.to_string().contains("mounted at inner"), "{error}");
-    assert!(inner.join("precious").exists());
-    assert_eq!(fs::metadata(&inner).unwrap().permissions().mode() & 0o777, 0);
-    drop(mounted);
+    // The mount moves with the folder that it is in.
+    let left = dump(&world.store_path());
+    let inner = left.iter().find(|(path, _)| path.ends_with("inner"));
+    let (inner, what) = inner.expect("the mount is there");
+    assert!(what.contains(" 0 (") && left.contains_key(&inner.join("precious")), "{left:#?}");
+    drop(Small(&world.store_path().join(inner)));
     Store::open(&world.store_path()).unwrap();
     assert_eq!(world.stored(), Vec::<String>::new());
+}
+
+/// What is left of an old state and cannot be removed keeps nobody from looking at the store.
+#[test]
+fn what_cannot_be_removed_waits() {
+    if !is_root() {
+        return skip("only root can mount");
+    }
+    let world = World::new();
+    world.save("a").unwrap();
+    let work = ".sandbox-restore-0123456789abcdef";
+    let old = world.path(work).join("old");
+    let mounted = Small::mount(&old, c"size=1m");
+    let attributes = "{\"mode\":493,\"modified\":[7,0],\"owner\":null}";
+    let path = world.live.display();
+    let text = format!(
+        "{{\"version\":1,\"folders\":[{{\"path\":\"{path}\",\"work\":\"{work}\",\"old\":[],\
+         \"new\":[],\"before\":{attributes},\"after\":{attributes}}}]}}"
+    );
+    let journal = world.store_path().join("restore-done.json");
+    fs::write(&journal, text).unwrap();
+    let store = Store::open(&world.store_path()).unwrap();
+    assert_eq!(store.list().unwrap().len(), 1);
+    for refused in [world.save("b").map(drop), world.restore("a")] {
+        assert!(refused.unwrap_err().to_string().contains("mounted at old"));
+    }
+    drop(mounted);
+    world.save("b").unwrap();
+    assert!(!journal.exists() && !world.path(work).exists());
 }
 
 /// A folder that is gone keeps its half of the exchange until it is back.

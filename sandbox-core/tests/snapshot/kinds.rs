@@ -4,11 +4,12 @@ use std::cell::Cell;
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, chown, lchown, symlink};
 use std::os::unix::net::UnixListener;
+use std::thread;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
-use sandbox_core::snapshot::{Folder, Limits, Progress};
+use sandbox_core::snapshot::{Folder, Limits, Progress, Store};
 
 use crate::dump::dump;
 use crate::world::{World, furnish, is_root, named, set_mode, skip};
@@ -154,6 +155,37 @@ fn owners_come_back_where_they_can_be_set() {
     world.wreck();
     world.restore("owners").unwrap();
     assert_eq!(dump(&world.live), before);
+}
+
+/// Whoever opens the store meanwhile takes nothing away, and no number is given twice.
+#[test]
+fn a_store_can_be_used_by_several_at_once() {
+    let world = World::new();
+    furnish(&world.live);
+    let before = dump(&world.live);
+    thread::scope(|scope| {
+        for thread in 0..4 {
+            let world = &world;
+            scope.spawn(move || {
+                for turn in 0..8 {
+                    let store = Store::open(&world.store_path()).unwrap();
+                    let name = named(&format!("{thread} {turn}"));
+                    store.save(&name, &world.folders(), Limits::default(), &|_| ()).unwrap();
+                    store.list().unwrap();
+                    if turn % 2 == 0 {
+                        store.remove(&name).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let list = world.store.list().unwrap();
+    assert_eq!(list.len(), 4 * 4);
+    world.wreck();
+    for snapshot in list {
+        world.restore(snapshot.name.as_str()).unwrap();
+        assert_eq!(dump(&world.live), before);
+    }
 }
 
 /// A payload that closes its folder does not keep it from being restored.

@@ -32,7 +32,7 @@ struct Copy {
 }
 
 /// A name in a folder.
-type Named<'a> = (&'a Dir, &'a Path);
+pub(super) type Named<'a> = (&'a Dir, &'a Path);
 
 impl Copy {
     fn entry(&mut self, from: Named<'_>, to: Named<'_>, depth: u32) -> io::Result<()> {
@@ -72,7 +72,7 @@ impl Copy {
     }
 }
 
-fn file(from: Named<'_>, to: Named<'_>) -> io::Result<()> {
+pub(super) fn file(from: Named<'_>, to: Named<'_>) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.read(true).follow(FollowSymlinks::No).nonblock(true);
     let source = from.0.open_with(from.1, &options)?;

@@ -30,10 +30,15 @@ pub(super) fn read(place: &Place<'_>, limit: u64) -> Result<Contents> {
     Ok(Contents { bytes, truncated })
 }
 
-/// Opens a regular file. What is something else is not opened; what takes its place in between is
-/// opened without waiting for anybody, and closed.
+/// Opens a regular file. What is something else is not opened.
 pub(super) fn open(place: &Place<'_>, options: &mut OpenOptions) -> Result<File> {
     place.check_kind(&place.metadata()?, Kind::File)?;
+    open_now(place, options)
+}
+
+/// Opens what is there now: something else may have taken the file's place since. That is opened
+/// without waiting for anybody, and closed.
+pub(super) fn open_now(place: &Place<'_>, options: &mut OpenOptions) -> Result<File> {
     options.follow(FollowSymlinks::No).nonblock(true);
     let file = place.folder.open_with(&place.name, options).map_err(place.io("opening"))?;
     let opened = file.metadata().map_err(place.io("looking at"))?;

@@ -44,7 +44,7 @@ pub(super) fn tree(parent: &Dir, name: &Path) -> io::Result<()> {
 }
 
 /// Opens a folder, also one that is closed to its owner, and lets the owner do everything with it.
-fn enter(parent: &Dir, name: &Path) -> io::Result<Dir> {
+pub(super) fn enter(parent: &Dir, name: &Path) -> io::Result<Dir> {
     let opened = match open(parent, name) {
         // It is ours, so a command could change its mode as well as we: nobody gains by this name
         // being somebody else's meanwhile. Root is never refused.

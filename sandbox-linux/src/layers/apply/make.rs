@@ -2,14 +2,15 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_OMIT, Uid,
-    chownat, fchmod, fchown, futimens, mknodat, openat, readlinkat, renameat, renameat_with,
-    symlinkat, unlinkat, utimensat,
+    chownat, fchmod, futimens, mknodat, openat, readlinkat, renameat, renameat_with, symlinkat,
+    unlinkat, utimensat,
 };
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
 use super::copy;
 use crate::layers::beneath::{self, Access, Folder};
@@ -64,30 +65,37 @@ fn file(from: &Folder, name: &CStr, ours: &Entry, to: Target<'_>) -> io::Result<
 fn link(from: &Folder, name: &CStr, ours: &Entry, to: Target<'_>) -> io::Result<()> {
     let target = readlinkat(from, name, Vec::new())?;
     symlinkat(&*target, to.folder, to.name)?;
-    if let Some((user, group)) = to.owner {
-        let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
-        chownat(to.folder, to.name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
-    }
-    Ok(utimensat(to.folder, to.name, &times(ours), AtFlags::SYMLINK_NOFOLLOW)?)
+    let made = made(ours, to)?;
+    give(made.as_fd(), to.owner)?;
+    // Before Linux 5.8 there is no way to say it of a descriptor, and a link's time means little.
+    let _ = utimensat(&made, c"", &times(ours), AtFlags::EMPTY_PATH);
+    Ok(())
 }
 
 fn fifo(ours: &Entry, to: Target<'_>) -> io::Result<()> {
     mknodat(to.folder, to.name, FileType::Fifo, OWNER_ONLY, 0)?;
-    if let Some((user, group)) = to.owner {
-        let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
-        chownat(to.folder, to.name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
-    }
-    let place = beneath::place(to.folder, to.name)?;
-    beneath::set_mode(place.as_fd(), ours.mode & GIVEN)
+    let made = made(ours, to)?;
+    give(made.as_fd(), to.owner)?;
+    beneath::set_mode(made.as_fd(), ours.mode & GIVEN)
 }
 
-/// Gives an open file or folder away.
+/// Opens what was just made. Whoever can write to the folder may have put something else there,
+/// which is not to be given to him.
+fn made(ours: &Entry, to: Target<'_>) -> io::Result<OwnedFd> {
+    let place = beneath::place(to.folder, to.name)?;
+    let found = Entry::opened(&place)?;
+    let is_ours = found.kind == ours.kind && found.owner.0 == geteuid().as_raw();
+    if is_ours { Ok(place) } else { Err(changed()) }
+}
+
+/// Gives away what any descriptor stands for.
 ///
 /// # Errors
 /// What the kernel answers.
-pub(super) fn give(file: BorrowedFd<'_>, owner: Option<(u32, u32)>) -> io::Result<()> {
+pub(super) fn give(made: BorrowedFd<'_>, owner: Option<(u32, u32)>) -> io::Result<()> {
     let Some((user, group)) = owner else { return Ok(()) };
-    Ok(fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))?)
+    let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
+    Ok(chownat(made, c"", Some(user), Some(group), AtFlags::EMPTY_PATH)?)
 }
 
 fn times(ours: &Entry) -> Timestamps {

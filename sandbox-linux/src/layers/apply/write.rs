@@ -137,11 +137,15 @@ impl<'a> Writer<'a> {
         let new = New { temporary: temporary.clone(), theirs: found.theirs.clone(), owner };
         self.begun.push(Begun { path, mode: ours.mode & GIVEN, new: Some(new) });
         self.host.down_by(made, &name)?;
+        let here = self.host.here();
+        // Whoever can write to the folder around it may have put something else there.
+        if here.found().owner.0 != geteuid().as_raw() || !here.names()?.is_empty() {
+            return Err(make::changed());
+        }
         if let Some(begun) = self.begun.last_mut() {
             // What the folder has from the one around it.
-            begun.mode |= self.host.here().found().mode & Mode::SGID;
+            begun.mode |= here.found().mode & Mode::SGID;
         }
-        make::give(self.host.here().as_fd(), owner)?;
         let layer = &mut self.layers[layer];
         layer.go(&found.path)?;
         copy::attributes(layer.here(), self.host.here())
@@ -165,6 +169,8 @@ impl<'a> Writer<'a> {
         let Some(begun) = self.begun.last() else { return Ok(()) };
         self.host.go(&begun.path)?;
         let Some((name, folder)) = self.host.up()? else { return Ok(()) };
+        // Until now nobody else could look into it.
+        make::give(folder.as_fd(), begun.new.as_ref().and_then(|new| new.owner))?;
         folder.finish(begun.mode)?;
         match &begun.new {
             Some(New { temporary: Some(temporary), theirs, .. }) => {

@@ -139,6 +139,11 @@ fn a_link_cannot_make_a_walk_long() {
     world.files.list(&at(&format!("/{folder}short"))).unwrap();
     let error = world.files.list(&at(&format!("/{folder}long")));
     assert!(matches!(error, Err(FileError::TooManyLinks { .. })), "{error:?}");
+    // Up many times in a row is one walk.
+    let deep = format!("work/{}", "d/".repeat(150));
+    std::fs::create_dir_all(world.path(&deep)).unwrap();
+    link(&world, &"../".repeat(150), &format!("{deep}up"));
+    assert_eq!(world.list(&format!("/{deep}up")), world.list("/work"));
 }
 
 #[test]
