@@ -155,9 +155,7 @@ fn cargo_builds_a_crate() {
             .develops()
             .changes_metadata()
             .variables(&toolchain)
-            // A workspace of its own: around this folder there may be a project, which Landlock lets
-            // cargo see but not read.
-            .file("Cargo.toml", "[package]\nname = \"hello\"\nedition = \"2021\"\n[workspace]\n")
+            .file("Cargo.toml", "[package]\nname = \"hello\"\nedition = \"2021\"\n")
             .file("src/main.rs", "fn main() { println!(\"{}\", env!(\"WORDS\")); }\n")
             .file("build.rs", "fn main() { println!(\"cargo::rustc-env=WORDS=built\"); }\n");
         job.run(&["cargo", "build", "--offline"]);

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{folder, run, sandbox, skip};
+use super::{run, sandbox, set_mode, skip};
 
 /// Where the system's programs are.
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -54,7 +54,12 @@ impl Job {
     fn new(backend: &'static str) -> Self {
         let variables = vec![("PATH", PATH.into()), ("TERM", "xterm".into())];
         let (preset, enforcement) = ("workspace", "required");
-        Self { folder: folder(), backend, preset, enforcement, variables }
+        // Not inside of the project: cargo looks for its files in every folder around, and Landlock
+        // lets it see but not read them.
+        let folder =
+            tempfile::Builder::new().prefix("cli-").tempdir_in("/var/tmp").expect("a folder");
+        set_mode(folder.path(), 0o755);
+        Self { folder, backend, preset, enforcement, variables }
     }
 
     /// The job's programs set modes, owners or times of files. Landlock has no right for that which

@@ -150,7 +150,7 @@ pub(crate) fn open_to_everybody(folder: &Path) {
     set_mode(folder, 0o777);
 }
 
-fn set_mode(path: &Path, mode: u32) {
+pub(crate) fn set_mode(path: &Path, mode: u32) {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
     std::fs::set_permissions(path, mode).expect("its mode");
 }

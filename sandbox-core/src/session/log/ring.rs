@@ -41,6 +41,10 @@ impl Ring {
     pub(super) fn push(&mut self, stream: Stream, bytes: &[u8]) {
         let over = (self.bytes.len() + bytes.len()).saturating_sub(self.capacity);
         self.bytes.drain(..over);
+        // Growing by doubling, but never past the capacity.
+        let length = self.bytes.len();
+        let wanted = (length * 2).clamp(length + bytes.len(), self.capacity);
+        self.bytes.reserve_exact(wanted - length);
         self.bytes.extend(bytes.iter().map(|&byte| (stream, byte)));
         self.end += bytes.len() as u64;
     }
