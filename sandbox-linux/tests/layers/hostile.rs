@@ -236,8 +236,12 @@ fn everything_works_without_newer_calls() {
     remove(&seen.join("a"));
     fs::create_dir(seen.join("a")).expect("a folder");
     fs::write(seen.join("big"), "ours".repeat(100_000)).expect("a file");
-    set_mode(&seen.join("closed/1"), 0);
-    set_mode(&seen.join("closed"), 0);
+    // Without these calls nobody but root can open what is closed to everybody.
+    let root = rustix::process::geteuid().is_root();
+    if root {
+        set_mode(&seen.join("closed/1"), 0);
+        set_mode(&seen.join("closed"), 0);
+    }
     world.end();
     let world = &world;
     let work = move || {
@@ -246,7 +250,7 @@ fn everything_works_without_newer_calls() {
         let opened = openat2(CWD, "/", OFlags::PATH, Mode::empty(), none);
         assert_eq!(opened.err(), Some(Errno::NOSYS));
         world.take_stamp();
-        assert_eq!(world.apply().len(), 8);
+        assert_eq!(world.apply().len(), if root { 8 } else { 6 });
         assert_eq!(world.diff(), []);
     };
     thread::scope(|scope| scope.spawn(work).join().expect("all done"));
