@@ -17,6 +17,7 @@
 use std::ffi::OsString;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Read as _};
+use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -111,10 +112,8 @@ impl Exchange {
 
 /// Whether a name names something in a folder, and nothing beside or above it.
 fn is_single(name: &OsString) -> bool {
-    let mut components = std::path::Path::new(name).components();
-    let first = components.next();
-    let normal = matches!(first, Some(std::path::Component::Normal(normal)) if normal == name);
-    normal && components.next().is_none()
+    let first = Path::new(name).components().next();
+    matches!(first, Some(Component::Normal(normal)) if normal == name)
 }
 
 impl Journal {

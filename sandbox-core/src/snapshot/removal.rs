@@ -23,15 +23,21 @@ pub(super) fn remove(disk: &Disk, at: &Dir, name: &OsStr) -> io::Result<()> {
         Ok(found) if !found.is_dir() => return disk.remove_file(at, name),
         Ok(_) => {}
     }
-    let top = enter(disk, at, name)?;
-    let mut removal = Removal { disk, device: top.dir_metadata()?.dev(), top: &top, moved: 0 };
+    let device = at.dir_metadata()?.dev();
+    let top = enter(disk, device, at, name)?;
+    let mut removal = Removal { disk, device, top: &top, moved: 0 };
     while removal.pass()? {}
     disk.remove_folder(at, name)
 }
 
 /// Opens a folder in a folder, and lets its owner do everything with it.
-pub(super) fn enter(disk: &Disk, at: &Dir, name: &OsStr) -> io::Result<Dir> {
-    let mode = sys::attributes(&at.symlink_metadata(name)?)?.mode;
+fn enter(disk: &Disk, device: u64, at: &Dir, name: &OsStr) -> io::Result<Dir> {
+    let found = at.symlink_metadata(name)?;
+    if found.dev() != device {
+        let message = format!("another file system is mounted at {}", quoted(name));
+        return Err(io::Error::new(io::ErrorKind::CrossesDevices, message));
+    }
+    let mode = sys::attributes(&found)?.mode;
     if sys::is_closed(mode) {
         disk.set_mode(at, name, sys::opened(mode))?;
     }
@@ -63,7 +69,7 @@ impl Removal<'_> {
         if !entry.file_type()?.is_dir() {
             return self.disk.remove_file(self.top, &name);
         }
-        let folder = self.enter(self.top, &name)?;
+        let folder = enter(self.disk, self.device, self.top, &name)?;
         for inner in folder.entries()? {
             let inner = inner?;
             if inner.file_type()?.is_dir() {
@@ -79,7 +85,7 @@ impl Removal<'_> {
     /// Moves a folder to the top, under a name that nothing has there.
     fn lift(&mut self, at: &Dir, name: &OsStr) -> io::Result<()> {
         // A folder can only be moved by who may write it: its `..` changes.
-        drop(self.enter(at, name)?);
+        drop(enter(self.disk, self.device, at, name)?);
         loop {
             self.moved += 1;
             let free = format!(".removed-{}", self.moved);
@@ -87,13 +93,5 @@ impl Removal<'_> {
                 return self.disk.rename(at, name, self.top, &free);
             }
         }
-    }
-
-    fn enter(&self, at: &Dir, name: &OsStr) -> io::Result<Dir> {
-        if at.symlink_metadata(name)?.dev() != self.device {
-            let message = format!("another file system is mounted at {}", quoted(name));
-            return Err(io::Error::new(io::ErrorKind::CrossesDevices, message));
-        }
-        enter(self.disk, at, name)
     }
 }

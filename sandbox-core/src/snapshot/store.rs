@@ -1,5 +1,6 @@
 //! The store: one folder, with a numbered folder in it for each snapshot.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use super::manifest::{Manifest, StoredSnapshot, tree_name};
 use super::{Folder, exists, failed, removal, swap, sys};
 use crate::error::{Result, SandboxError};
 use crate::ids::SnapshotName;
+use crate::path::quoted;
 
 const LOCK: &str = "lock";
 
@@ -20,6 +22,12 @@ pub struct Store {
     pub(super) path: PathBuf,
     pub(super) dir: Dir,
     pub(super) disk: Disk,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 /// A snapshot's folder in the store.
@@ -176,7 +184,7 @@ impl Store {
             let path = folder.path.canonicalize().map_err(failed("opening", folder.path))?;
             let around = |other: &Path| path.starts_with(other) || other.starts_with(&path);
             if around(&self.path) || paths.iter().any(|other| around(other)) {
-                let message = format!("{} is shared with another folder", path.display());
+                let message = format!("{} is shared with another folder", quoted(&path));
                 return Err(SandboxError::InvalidRequest(message));
             }
             if folders[..index].iter().any(|other| other.label == folder.label) {

@@ -122,8 +122,8 @@ pub(super) fn open_live(disk: &Disk, path: &Path) -> io::Result<Dir> {
     Dir::open_ambient_dir(path, ambient_authority())
 }
 
-/// Gives a live folder its mode and times. Who may write a folder of somebody else's may not do so;
-/// then a payload could not either.
+/// Gives a live folder its mode and times. Who may only write a folder, because it is somebody
+/// else's, may not do so; then a payload could not either, and nothing has to be undone.
 fn dress(disk: &Disk, live: &Dir, attributes: &Attributes) -> io::Result<()> {
     let now = sys::attributes(&live.dir_metadata()?)?;
     let dressed = if now.mode == attributes.mode && now.owner == attributes.owner {
@@ -133,9 +133,7 @@ fn dress(disk: &Disk, live: &Dir, attributes: &Attributes) -> io::Result<()> {
         disk.dress_folder(live, attributes)
     };
     match dressed {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            if now.mode == attributes.mode { Ok(()) } else { Err(error) }
-        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         dressed => dressed,
     }
 }
