@@ -132,7 +132,8 @@ impl Launch {
         }
         let private = self.private_folder();
         if let Some(folder) = private.as_deref().and_then(on_the_host) {
-            fs::remove_dir_all(folder).expect("a folder of our own");
+            // Another launcher's sweep may be before us.
+            let _ = fs::remove_dir_all(folder);
         }
         private.is_some()
     }

@@ -23,6 +23,9 @@ use crate::seccomp::Arch;
 use crate::sys::{self, Domain};
 
 /// What a confined `Command` needs as long as its processes run.
+///
+/// The command's private folder is removed when this is dropped, or by the next launcher, once this
+/// process is gone.
 #[must_use = "the command's private folder is removed when this is dropped"]
 #[derive(Debug)]
 pub struct Confined {
