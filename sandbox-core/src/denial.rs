@@ -1,9 +1,9 @@
 //! What the sandbox refused while a command ran, if anything was watching.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One refused operation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Denial {
     /// What was tried: `open`, `connect`, `exec`, ...
@@ -15,7 +15,7 @@ pub struct Denial {
 }
 
 /// The denials of a run. *Not observed* and *none* are different answers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "source", content = "list", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Denials {

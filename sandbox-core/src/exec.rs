@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::capability::Report;
 use crate::denial::Denials;
@@ -33,7 +33,7 @@ pub struct ExecRequest {
 }
 
 /// The size of a terminal, in characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TerminalSize {
     /// Lines.
     pub rows: u16,
@@ -151,7 +151,7 @@ impl ExecRequest {
 }
 
 /// How a command ended. That it failed is a result, never an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Exit {
@@ -168,7 +168,7 @@ pub enum Exit {
 }
 
 /// Why the sandbox ended a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum KillReason {
@@ -203,7 +203,7 @@ impl Exit {
 }
 
 /// The bytes a command wrote to one stream, up to the output limit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Captured {
     /// What was kept.
@@ -221,7 +221,7 @@ impl Captured {
 }
 
 /// What a command used, as far as it was measured: `None` means that nothing measured it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Usage {
     /// CPU time, user and system, of the whole tree.
@@ -241,7 +241,7 @@ impl Usage {
 }
 
 /// What came of a command.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ExecResult {
     /// How it ended.

@@ -14,6 +14,7 @@ use sandbox_core::denial::Denials;
 use sandbox_core::plan::Plan;
 use sandbox_core::{Exit, LocalBackend, Result, SandboxError, TerminalSize, Usage};
 use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
 
 fn main() -> ExitCode {
@@ -111,6 +112,10 @@ impl Confinement for Careless {
 
     fn launch(&self, plan: &Plan) -> Result<Launched> {
         let program = &plan.candidates[0];
+        // A shell starts its background jobs with these ignored; what is caught, no child inherits.
+        for ignored in [SignalKind::interrupt(), SignalKind::quit()] {
+            drop(signal(ignored).map_err(SandboxError::io("catching a signal"))?);
+        }
         let not_executable =
             |source| SandboxError::CommandNotExecutable { path: program.clone(), source };
         let mut child = Command::new(program)

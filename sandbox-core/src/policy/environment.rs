@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The environment rules of a policy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvironmentPolicy {
     pass: BTreeSet<String>,
     set: BTreeMap<String, String>,

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use bitflags::bitflags;
 use schemars::JsonSchema;
@@ -83,6 +84,34 @@ impl Rights {
     }
 }
 
+impl FromStr for Rights {
+    type Err = UnknownRights;
+
+    /// Reads what [`Rights::name`] writes.
+    fn from_str(name: &str) -> Result<Self, UnknownRights> {
+        match name {
+            "hidden" => Ok(Self::empty()),
+            "read_only" => Ok(Self::READ_ONLY),
+            "read_write" => Ok(Self::READ_WRITE),
+            list => list.split('+').try_fold(Self::empty(), |rights, one| {
+                let right = Self::from_name(&one.to_uppercase());
+                right.map(|right| rights | right).ok_or_else(|| UnknownRights(name.into()))
+            }),
+        }
+    }
+}
+
+/// A text that names no rights.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} names no rights: write \"read_only\", \"read_write\", \"hidden\" or \"read+list\"")]
+pub struct UnknownRights(String);
+
+impl<'de> Deserialize<'de> for Rights {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl Serialize for Rights {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.name())
@@ -90,7 +119,7 @@ impl Serialize for Rights {
 }
 
 /// What one rule says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Grant {
     /// What may be done.
@@ -115,7 +144,7 @@ impl Grant {
 }
 
 /// When a directory of the command's own appears.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Private {
     /// Always, unless a rule names the very same path.
@@ -125,7 +154,7 @@ pub enum Private {
 }
 
 /// The filesystem rules of a policy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilesystemPolicy {
     rules: BTreeMap<SandboxPath, Grant>,
     private: BTreeMap<SandboxPath, Private>,

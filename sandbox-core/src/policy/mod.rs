@@ -13,6 +13,7 @@ pub mod filesystem;
 pub mod limits;
 pub mod network;
 mod presets;
+mod saved;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -60,8 +61,10 @@ pub enum SyscallProfile {
     Debug,
 }
 
-/// What an untrusted command may do. Immutable; see [`PolicyBuilder`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// What an untrusted command may do. Immutable; see [`PolicyBuilder`]. Reading one back from what
+/// was written checks it like a new one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "saved::Saved")]
 #[non_exhaustive]
 pub struct Policy {
     filesystem: FilesystemPolicy,

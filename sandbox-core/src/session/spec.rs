@@ -15,7 +15,7 @@ use crate::size::Span;
 pub type Labels = BTreeMap<String, String>;
 
 /// What a session is to be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SandboxSpec {
     /// Its identifier; one is made up without.
@@ -130,7 +130,7 @@ impl SandboxState {
 }
 
 /// What there is to say of a session.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SandboxSession {
     /// Its identifier.

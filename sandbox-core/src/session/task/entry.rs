@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -15,9 +15,11 @@ use crate::error::{Result, SandboxError};
 use crate::exec::{ExecResult, Exit, TerminalSize};
 use crate::run::{Running, Sink};
 use crate::session::log::{Log, Stream};
+use crate::session::spec::now;
 
 /// What a task is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TaskState {
     /// It has not ended.
@@ -29,7 +31,7 @@ pub enum TaskState {
 }
 
 /// A task at one moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaskInfo {
     /// Its identifier.
@@ -38,10 +40,10 @@ pub struct TaskInfo {
     pub command: String,
     /// What it is doing.
     pub state: TaskState,
-    /// When it was started.
-    pub started: SystemTime,
-    /// When its end was seen.
-    pub ended: Option<SystemTime>,
+    /// When it was started, in seconds since 1970.
+    pub started: u64,
+    /// When its end was seen, in seconds since 1970.
+    pub ended: Option<u64>,
     /// How many bytes of output came into its log.
     pub output: u64,
     /// Whether the log does not have all output: because it is full, or by the output limit.
@@ -53,7 +55,7 @@ pub struct TaskInfo {
 pub(in crate::session) struct Task {
     pub(in crate::session) id: TaskId,
     command: String,
-    started: SystemTime,
+    started: u64,
     /// Until it has ended: what a process holds is not to be kept as long as its log.
     process: Mutex<Option<Arc<dyn Process>>>,
     pub(super) log: Log,
@@ -65,7 +67,7 @@ pub(in crate::session) struct Task {
 
 /// How a task ended, and when that was seen.
 struct End {
-    at: SystemTime,
+    at: u64,
     result: Result<ExecResult, Arc<SandboxError>>,
 }
 
@@ -80,7 +82,7 @@ impl Task {
         Self {
             id,
             command,
-            started: SystemTime::now(),
+            started: now(),
             process: Mutex::new(Some(running.process())),
             log,
             input: Stdin::new(running.take_stdin()),
@@ -170,7 +172,7 @@ impl Task {
 
     /// Publishes the end, once.
     fn conclude(&self, result: Result<ExecResult>) {
-        let end = End { at: SystemTime::now(), result: result.map_err(Arc::new) };
+        let end = End { at: now(), result: result.map_err(Arc::new) };
         self.end.send_if_modified(|known| {
             let first = known.is_none();
             if first {
