@@ -1,5 +1,6 @@
 //! What an operating-system crate implements: a plan in, a confined process out.
 
+mod folders;
 mod loose;
 
 use std::path::Path;
@@ -17,6 +18,7 @@ use crate::plan::{Layers, Plan};
 use crate::policy::network::NetworkPolicy;
 use crate::session::{Applied, Change};
 
+pub use folders::OpenFolder;
 pub use loose::Loose;
 
 /// Confines commands with the means of one operating system.
@@ -154,6 +156,36 @@ pub trait Enclosure: Send + Sync {
         Err(no_layers())
     }
 
+    /// Adds a mount to the living sandbox: the place at `path` in `plan`, which is otherwise as the
+    /// enclosure's. What runs sees it too.
+    ///
+    /// # Errors
+    /// [`SandboxError::Unsupported`](crate::SandboxError::Unsupported) by default; the step that
+    /// failed, after which nothing has changed.
+    fn attach(&self, plan: &Plan, path: &Path) -> Result<()> {
+        let _ = (plan, path);
+        Err(unsupported("mounts in a sandbox that lives"))
+    }
+
+    /// The folders of the sandbox, opened: each with the path that it has inside, and what may be
+    /// done in it from outside. By default those that are folders of the host.
+    ///
+    /// # Errors
+    /// What cannot be opened.
+    fn folders(&self, plan: &Plan) -> Result<Vec<OpenFolder>> {
+        folders::on_host(plan)
+    }
+
+    /// Connects to a TCP port of the sandbox's own loopback.
+    ///
+    /// # Errors
+    /// [`SandboxError::Unsupported`](crate::SandboxError::Unsupported) by default;
+    /// [`SandboxError::Io`](crate::SandboxError::Io) when nobody listens.
+    fn dial(&self, port: u16) -> Result<std::net::TcpStream> {
+        let _ = port;
+        Err(unsupported("published ports"))
+    }
+
     /// Whether its processes are still there.
     fn alive(&self) -> bool {
         true
@@ -202,7 +234,7 @@ pub trait Process: Send + Sync {
     /// [`SandboxError::Unsupported`](crate::SandboxError::Unsupported) by default, and the system's
     /// refusal. A process that has ended is no error.
     fn freeze(&self) -> Result<()> {
-        Err(no_freezing())
+        Err(unsupported("suspending"))
     }
 
     /// Lets the whole tree go on.
@@ -210,7 +242,7 @@ pub trait Process: Send + Sync {
     /// # Errors
     /// As [`Process::freeze`].
     fn thaw(&self) -> Result<()> {
-        Err(no_freezing())
+        Err(unsupported("suspending"))
     }
 
     /// Changes the size of the terminal.
@@ -226,12 +258,11 @@ pub trait Process: Send + Sync {
 pub struct Stamp(pub serde_json::Value);
 
 fn no_layers() -> crate::SandboxError {
-    let operation = "folders that are copied on write".into();
-    crate::SandboxError::Unsupported { backend: "this sandbox".into(), operation }
+    unsupported("folders that are copied on write")
 }
 
-fn no_freezing() -> crate::SandboxError {
-    let operation = "suspending".into();
+fn unsupported(operation: &str) -> crate::SandboxError {
+    let operation = operation.into();
     crate::SandboxError::Unsupported { backend: "this sandbox".into(), operation }
 }
 

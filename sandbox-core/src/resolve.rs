@@ -11,7 +11,8 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fs::FileType;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -39,6 +40,12 @@ pub trait Lookup {
     /// # Errors
     /// Whatever the file system answers.
     fn target(&self, path: &Path) -> io::Result<PathBuf>;
+
+    /// Everything in a folder, if that can be told at little cost.
+    fn entries(&self, folder: &Path) -> Option<Vec<(OsString, Kind)>> {
+        let _ = folder;
+        None
+    }
 }
 
 /// The file system of this machine.
@@ -47,33 +54,112 @@ pub struct HostFiles;
 
 impl Lookup for HostFiles {
     fn kind(&self, path: &Path) -> io::Result<Kind> {
-        let kind = std::fs::symlink_metadata(path)?.file_type();
-        Ok(if kind.is_symlink() {
-            Kind::Link
-        } else if kind.is_dir() {
-            Kind::Directory
-        } else {
-            Kind::File
-        })
+        Ok(std::fs::symlink_metadata(path)?.file_type().into())
     }
 
     fn target(&self, path: &Path) -> io::Result<PathBuf> {
         std::fs::read_link(path)
     }
+
+    fn entries(&self, folder: &Path) -> Option<Vec<(OsString, Kind)>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).ok()? {
+            let entry = entry.ok()?;
+            found.push((entry.file_name(), entry.file_type().ok()?.into()));
+            if found.len() > FEW {
+                return None;
+            }
+        }
+        Some(found)
+    }
 }
 
-/// Remembers answers, so that paths with the same parents ask for them once. For the making of one
-/// plan, in which the same question must not have two answers anyway.
+/// What is still listed faster than a few names are looked up.
+const FEW: usize = 64;
+
+impl From<FileType> for Kind {
+    fn from(kind: FileType) -> Self {
+        if kind.is_symlink() {
+            Self::Link
+        } else if kind.is_dir() {
+            Self::Directory
+        } else {
+            Self::File
+        }
+    }
+}
+
+/// Remembers answers, so that paths with the same parents ask for them once; a folder that is asked
+/// about often is listed instead, since policies name dozens of paths in a home directory. For the
+/// making of one plan, in which the same question must not have two answers anyway.
 pub struct Memo<'a> {
     files: &'a dyn Lookup,
     kinds: RefCell<HashMap<PathBuf, Result<Kind, io::ErrorKind>>>,
+    folders: RefCell<HashMap<PathBuf, Folder>>,
 }
+
+/// What is known of a folder.
+enum Folder {
+    /// How many names were looked up in it.
+    Asked(usize),
+    /// All that is in it.
+    Listed(Names),
+}
+
+/// The names of a folder, in lower case: a file system may take names that differ in case for the
+/// same, so only what is there in no case is known not to be there.
+struct Names(HashMap<String, (OsString, Kind)>);
+
+impl Names {
+    /// The names that were listed. What file systems make of letters beyond ASCII they alone know.
+    fn new(listed: Vec<(OsString, Kind)>) -> Option<Self> {
+        let plain = |(name, kind): (OsString, Kind)| Some((lower(&name)?, (name, kind)));
+        listed.into_iter().map(plain).collect::<Option<_>>().map(Self)
+    }
+
+    /// What a name is; `None` when the file system has to be asked.
+    fn kind(&self, name: &OsStr) -> Option<Result<Kind, io::ErrorKind>> {
+        match self.0.get(&lower(name)?) {
+            Some((exact, kind)) => (exact == name).then_some(Ok(*kind)),
+            None => Some(Err(io::ErrorKind::NotFound)),
+        }
+    }
+}
+
+/// A name in lower case, if it is a plain one; `~` can stand in a second, short name of a file.
+fn lower(name: &OsStr) -> Option<String> {
+    let name = name.to_str()?;
+    (name.is_ascii() && !name.contains('~')).then(|| name.to_ascii_lowercase())
+}
+
+/// After how many names a folder is listed.
+const OFTEN: usize = 4;
 
 impl<'a> Memo<'a> {
     /// Remembers the answers of `files`.
     #[must_use]
     pub fn new(files: &'a dyn Lookup) -> Self {
-        Self { files, kinds: RefCell::default() }
+        Self { files, kinds: RefCell::default(), folders: RefCell::default() }
+    }
+
+    /// What a listing says of a path, if its folder is listed: it is now if that is worth it.
+    fn listed(&self, path: &Path) -> Option<Result<Kind, io::ErrorKind>> {
+        let (parent, name) = (path.parent()?, path.file_name()?);
+        let mut folders = self.folders.borrow_mut();
+        let folder = match folders.get_mut(parent) {
+            Some(folder) => folder,
+            None => folders.entry(parent.to_path_buf()).or_insert(Folder::Asked(0)),
+        };
+        if let Folder::Asked(times) = folder {
+            *times += 1;
+            if *times == OFTEN
+                && let Some(names) = self.files.entries(parent).and_then(Names::new)
+            {
+                *folder = Folder::Listed(names);
+            }
+        }
+        let Folder::Listed(names) = folder else { return None };
+        names.kind(name)
     }
 }
 
@@ -81,6 +167,9 @@ impl Lookup for Memo<'_> {
     fn kind(&self, path: &Path) -> io::Result<Kind> {
         if let Some(known) = self.kinds.borrow().get(path) {
             return known.map_err(io::Error::from);
+        }
+        if let Some(listed) = self.listed(path) {
+            return listed.map_err(io::Error::from);
         }
         let answer = self.files.kind(path);
         let kept = answer.as_ref().copied().map_err(io::Error::kind);

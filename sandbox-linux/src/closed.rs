@@ -6,8 +6,9 @@
 //! mode can change under us. In a folder that is mounted with its owner mapped the payload *is* the
 //! owner, so nothing in it is closed.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sandbox_core::plan::{Content, Place, Plan};
 
@@ -20,10 +21,14 @@ pub(crate) fn without(plan: &Plan, tier: Tier, identity: &Identity, facts: &Fact
     let mut plan = plan.clone();
     let Some(user) = User::of_payload(tier, identity, facts) else { return plan };
     let all = plan.places.clone();
+    let mut folders = Folders::default();
     plan.places.retain(|place| {
+        if place.content != Content::Hidden {
+            return true;
+        }
         let leaf = !all.iter().any(|p| p.path != place.path && p.path.starts_with(&place.path));
         let needed = !leaf || is_mapped(place, &all, identity);
-        place.content != Content::Hidden || needed || !user.is_shut_out(place.host())
+        needed || !user.is_shut_out(place.host(), &mut folders)
     });
     plan
 }
@@ -59,12 +64,12 @@ impl User {
         Some(Self { user: facts.user, groups })
     }
 
-    fn is_shut_out(&self, path: &Path) -> bool {
+    fn is_shut_out(&self, path: &Path, folders: &mut Folders) -> bool {
         let Ok(found) = std::fs::symlink_metadata(path) else { return false };
         let group = self.groups.contains(&found.gid()) && found.mode() & 0o070 != 0;
         let others = found.mode() & 0o007 != 0;
         let modes_say_so = found.uid() == 0 && self.user != 0 && !group && !others;
-        modes_say_so && !has_access_list(path) && folders_are_roots(path)
+        modes_say_so && !has_access_list(path) && folders.are_roots(path)
     }
 }
 
@@ -77,12 +82,21 @@ fn has_access_list(path: &Path) -> bool {
     !matches!(asked, Err(Errno::NODATA | Errno::OPNOTSUPP))
 }
 
-/// Whether only root can change what lies under these names.
-fn folders_are_roots(path: &Path) -> bool {
-    path.ancestors().skip(1).all(|folder| {
-        std::fs::symlink_metadata(folder)
-            .is_ok_and(|found| found.uid() == 0 && found.mode() & 0o022 == 0)
-    })
+/// What is known of folders: whether only root can change what lies in them.
+#[derive(Default)]
+struct Folders(BTreeMap<PathBuf, bool>);
+
+impl Folders {
+    /// Whether only root can change what lies under the names that lead to a path.
+    fn are_roots(&mut self, path: &Path) -> bool {
+        path.ancestors().skip(1).all(|folder| {
+            let ask = || {
+                std::fs::symlink_metadata(folder)
+                    .is_ok_and(|found| found.uid() == 0 && found.mode() & 0o022 == 0)
+            };
+            *self.0.entry(folder.to_path_buf()).or_insert_with(ask)
+        })
+    }
 }
 
 #[cfg(test)]

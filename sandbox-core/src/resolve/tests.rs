@@ -82,3 +82,51 @@ fn what_is_no_directory_has_no_parent() {
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
     assert_eq!(found(&files, "/a/../a"), ("/a".into(), Some(Kind::Directory), 0));
 }
+
+/// A file system that counts, and takes names that differ in case for the same.
+struct Counting {
+    names: &'static [&'static str],
+    asked: std::cell::Cell<usize>,
+}
+
+impl Lookup for Counting {
+    fn kind(&self, path: &Path) -> io::Result<Kind> {
+        self.asked.set(self.asked.get() + 1);
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let known = self.names.iter().any(|known| known.to_lowercase() == name);
+        if known { Ok(Kind::File) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    fn target(&self, _: &Path) -> io::Result<PathBuf> {
+        Err(io::ErrorKind::InvalidInput.into())
+    }
+
+    fn entries(&self, _: &Path) -> Option<Vec<(OsString, Kind)>> {
+        Some(self.names.iter().map(|name| ((*name).into(), Kind::File)).collect())
+    }
+}
+
+fn ask(names: &'static [&'static str], wanted: &[&str]) -> (Vec<bool>, usize) {
+    let files = Counting { names, asked: std::cell::Cell::new(0) };
+    let memo = Memo::new(&files);
+    let found = wanted.iter().map(|name| memo.kind(&Path::new("/home").join(name)).is_ok());
+    let found = found.collect();
+    (found, files.asked.get())
+}
+
+#[test]
+fn a_folder_that_is_asked_about_often_is_listed() {
+    let wanted = ["a", "b", "c", "d", "e", "f", "g", "here"];
+    let (found, asked) = ask(&["here"], &wanted);
+    assert_eq!(found, [false, false, false, false, false, false, false, true]);
+    assert_eq!(asked, 3);
+}
+
+#[test]
+fn a_listing_hides_no_name_that_the_file_system_would_find() {
+    let wanted = ["a", "b", "c", "d", ".ssh", "here~1"];
+    assert_eq!(ask(&[".SSH"], &wanted).0[4], true);
+    assert_eq!(ask(&[".SSH", "here~1"], &wanted).0, [false, false, false, false, true, true]);
+    // The kelvin sign is a k in lower case.
+    assert_eq!(ask(&["\u{212a}"], &["a", "b", "c", "d", "k"]).0[4], true);
+}

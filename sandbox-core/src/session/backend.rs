@@ -1,9 +1,13 @@
 //! The one interface of everything that keeps sessions: this process, another one, a container
 //! engine.
 
+mod tasks;
+
 use async_trait::async_trait;
 
 use super::changes::{Applied, Change};
+use super::files::Files;
+use super::ports::PublishedPort;
 use super::spec::{Labels, SandboxSession, SandboxSnapshot, SandboxSpec, SessionHealth};
 use crate::capability::SandboxCapabilities;
 use crate::error::{Result, SandboxError};
@@ -12,6 +16,8 @@ use crate::ids::{SessionId, SnapshotName};
 use crate::mount::FilesystemMount;
 use crate::policy::network::NetworkPolicy;
 use crate::run::{Running, Sink};
+
+pub use tasks::{BackgroundTasks, TaskOutput};
 
 /// Keeps sessions.
 ///
@@ -77,6 +83,57 @@ pub trait SandboxBackend: Send + Sync {
     /// As [`spawn`](Self::spawn). A command that fails is a result, not an error.
     async fn exec(&self, id: &SessionId, request: ExecRequest) -> Result<ExecResult> {
         self.spawn(id, request).await?.finish(Sink::Capture, Sink::Capture).await
+    }
+
+    /// Commands that go on in the background.
+    ///
+    /// # Errors
+    /// [`SandboxError::Unsupported`].
+    fn tasks(&self) -> Result<&dyn BackgroundTasks> {
+        Err(self.unsupported("background tasks"))
+    }
+
+    /// The files of a session, for calls from outside; as they lie now: after a restore, ask again.
+    ///
+    /// # Errors
+    /// See the trait.
+    async fn files(&self, id: &SessionId) -> Result<Files> {
+        let _ = id;
+        Err(self.unsupported("calls on files"))
+    }
+
+    /// Makes a TCP port of the session's loopback reachable on the host's loopback: at `host`, or at
+    /// another port when that is taken or none is named. A port that is published already keeps its
+    /// place.
+    ///
+    /// # Errors
+    /// See the trait.
+    async fn publish(
+        &self,
+        id: &SessionId,
+        inside: u16,
+        host: Option<u16>,
+    ) -> Result<PublishedPort> {
+        let _ = (id, inside, host);
+        Err(self.unsupported("published ports"))
+    }
+
+    /// The ports that are published.
+    ///
+    /// # Errors
+    /// See the trait.
+    async fn ports(&self, id: &SessionId) -> Result<Vec<PublishedPort>> {
+        let _ = id;
+        Err(self.unsupported("published ports"))
+    }
+
+    /// Takes a port back, by its number inside. Connections that exist are cut.
+    ///
+    /// # Errors
+    /// [`SandboxError::NotFound`] for a port that is not published.
+    async fn unpublish(&self, id: &SessionId, inside: u16) -> Result<()> {
+        let _ = (id, inside);
+        Err(self.unsupported("published ports"))
     }
 
     /// Keeps the present state of the folders that are copied on write.

@@ -41,6 +41,7 @@ use std::sync::Arc;
 
 use cap_std::fs::Dir;
 
+use crate::confine::OpenFolder;
 use crate::mount::FilesystemAccess;
 use crate::path::SandboxPath;
 use error::Result;
@@ -81,7 +82,14 @@ impl Files {
     /// two that are equal the later one.
     #[must_use]
     pub fn new(mounts: Vec<(SandboxPath, Dir, FilesystemAccess)>) -> Self {
-        Self { mounts: Arc::new(Mounts::new(mounts)) }
+        let open = |(target, folder, access)| OpenFolder { target, folder: Some(folder), access };
+        Self::of(mounts.into_iter().map(open))
+    }
+
+    /// The files of a sandbox's folders.
+    #[must_use]
+    pub fn of(folders: impl IntoIterator<Item = OpenFolder>) -> Self {
+        Self { mounts: Arc::new(Mounts::new(folders)) }
     }
 
     /// The content of a file, at most `limit` bytes of it. Links are followed.

@@ -14,10 +14,12 @@ mod clock;
 mod folder;
 mod layers;
 mod live;
+mod ports;
 mod provision;
 #[cfg_attr(unix, path = "local/system_unix.rs")]
 #[cfg_attr(not(unix), path = "local/system_other.rs")]
 mod system;
+mod tasks;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

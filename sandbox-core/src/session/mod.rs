@@ -6,14 +6,16 @@ pub mod files;
 mod handle;
 mod local;
 pub mod log;
+mod ports;
 mod spec;
 pub mod task;
 mod terminal;
 
-pub use backend::{MountChanges, SandboxBackend};
+pub use backend::{BackgroundTasks, MountChanges, SandboxBackend, TaskOutput};
 pub use changes::{Applied, Change, ChangeKind, Conflict};
 pub use handle::Session;
 pub use local::LocalSessions;
+pub use ports::PublishedPort;
 pub use spec::{
     Labels, OnIdle, SandboxSession, SandboxSnapshot, SandboxSpec, SandboxState, SessionHealth,
 };

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use cap_std::fs::Dir;
 
+use crate::confine::OpenFolder;
 use crate::mount::FilesystemAccess;
 use crate::path::SandboxPath;
 
@@ -14,14 +15,15 @@ pub(super) struct Mounts(Vec<Mount>);
 #[derive(Debug)]
 pub(super) struct Mount {
     pub(super) target: SandboxPath,
-    pub(super) folder: Dir,
+    /// `None` where a call from outside has no way to.
+    pub(super) folder: Option<Dir>,
     pub(super) access: FilesystemAccess,
 }
 
 impl Mounts {
-    pub(super) fn new(mounts: Vec<(SandboxPath, Dir, FilesystemAccess)>) -> Self {
-        let mut table: Vec<Mount> = Vec::with_capacity(mounts.len());
-        for (target, folder, access) in mounts {
+    pub(super) fn new(mounts: impl IntoIterator<Item = OpenFolder>) -> Self {
+        let mut table: Vec<Mount> = Vec::new();
+        for OpenFolder { target, folder, access } in mounts {
             table.retain(|mount| mount.target != target);
             table.push(Mount { target, folder, access });
         }

@@ -132,7 +132,9 @@ impl<'a> Walk<'a, '_> {
 
     /// Into the root of a mount.
     fn enter(&mut self, mount: &'a Mount) -> Result<()> {
-        let folder = mount.folder.try_clone().map_err(FileError::io("opening", self.path))?;
+        let target = mount.target.as_path();
+        let folder = mount.folder.as_ref().ok_or_else(|| self.outside(target))?;
+        let folder = folder.try_clone().map_err(FileError::io("opening", self.path))?;
         self.at = mount.target.as_path().to_path_buf();
         self.here = Some((mount, folder));
         Ok(())

@@ -16,8 +16,10 @@ use crate::error::{Result, SandboxError};
 use crate::exec::{ExecRequest, Usage};
 use crate::ids::{SessionId, SnapshotName};
 use crate::run::Running;
-use crate::session::backend::{MountChanges, SandboxBackend};
+use crate::session::backend::{BackgroundTasks, MountChanges, SandboxBackend};
 use crate::session::changes::Applied;
+use crate::session::files::Files;
+use crate::session::ports::PublishedPort;
 use crate::session::spec::{
     Labels, SandboxSession, SandboxSnapshot, SandboxSpec, SandboxState, SessionHealth,
 };
@@ -52,6 +54,38 @@ impl<C: Confinement + ?Sized> SandboxBackend for LocalSessions<C> {
 
     async fn spawn(&self, id: &SessionId, request: ExecRequest) -> Result<Running> {
         self.register.get(id)?.start(request).await
+    }
+
+    fn tasks(&self) -> Result<&dyn BackgroundTasks> {
+        Ok(self)
+    }
+
+    async fn files(&self, id: &SessionId) -> Result<Files> {
+        self.register.get(id)?.files()
+    }
+
+    async fn publish(
+        &self,
+        id: &SessionId,
+        inside: u16,
+        host: Option<u16>,
+    ) -> Result<PublishedPort> {
+        self.register.get(id)?.publish(inside, host).await
+    }
+
+    async fn ports(&self, id: &SessionId) -> Result<Vec<PublishedPort>> {
+        let live = self.register.get(id)?;
+        let ports = live.ports.lock().await;
+        Ok(ports.iter().map(|publication| publication.port).collect())
+    }
+
+    async fn unpublish(&self, id: &SessionId, inside: u16) -> Result<()> {
+        let live = self.register.get(id)?;
+        let mut ports = live.ports.lock().await;
+        let known = ports.iter().position(|publication| publication.port.inside == inside);
+        let missing = || SandboxError::NotFound { what: format!("published port {inside}") };
+        drop(ports.swap_remove(known.ok_or_else(missing)?));
+        Ok(())
     }
 
     async fn snapshot(&self, id: &SessionId, name: &SnapshotName) -> Result<SandboxSnapshot> {
@@ -259,7 +293,7 @@ impl Live {
         done
     }
 
-    fn check_alive(&self, operation: &'static str) -> Result<()> {
+    pub(super) fn check_alive(&self, operation: &'static str) -> Result<()> {
         match self.inner().state {
             SandboxState::Terminated => {}
             _ => return Ok(()),
@@ -304,6 +338,10 @@ impl Live {
     pub(super) async fn terminate(&self) -> Result<()> {
         let _gate = self.gate.lock().await;
         self.inner().state = SandboxState::Terminated;
-        self.enclosure().end().await
+        self.ports.lock().await.clear();
+        self.enclosure().end().await?;
+        // They have ended with the sandbox; who waits for one is told.
+        self.tasks.end_all().await;
+        Ok(())
     }
 }

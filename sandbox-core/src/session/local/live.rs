@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::activity::Activity;
 use super::folder::{Folder, LayerFolder};
 use super::layers::{Frozen, Stack};
+use super::ports::Publication;
 use crate::capability::Report;
 use crate::confine::Enclosure;
 use crate::error::{Result, SandboxError};
@@ -13,7 +14,10 @@ use crate::exec::{ExecRequest, Usage};
 use crate::ids::SessionId;
 use crate::plan::{Host, Mounted, Plan};
 use crate::run::Running;
+use crate::session::files::Files;
+use crate::session::ports::PublishedPort;
 use crate::session::spec::{SandboxSession, SandboxSnapshot, SandboxSpec, SandboxState};
+use crate::session::task::{Settings, Tasks};
 use crate::{MEMORY_MOUNT, OUTPUTS_MOUNT};
 
 /// The variables that name the two mounts that every session has.
@@ -31,6 +35,8 @@ pub(super) struct Live {
     pub(super) spec: SandboxSpec,
     report: Report,
     activity: Arc<Activity>,
+    pub(super) tasks: Tasks,
+    pub(super) ports: tokio::sync::Mutex<Vec<Publication>>,
     /// Held by whoever changes the session as a whole.
     pub(super) gate: tokio::sync::Mutex<()>,
     inner: Mutex<Inner>,
@@ -72,6 +78,8 @@ impl Live {
             spec,
             report,
             activity: Activity::new(),
+            tasks: Tasks::new(Settings::default()),
+            ports: tokio::sync::Mutex::default(),
             gate: tokio::sync::Mutex::new(()),
             inner: Mutex::new(inner),
         }
@@ -137,6 +145,30 @@ impl Live {
         launched.process = self.activity.follow(launched.process);
         self.inner().state = SandboxState::Running;
         Ok(Running::new(launched, plan.limits, self.report.clone()))
+    }
+
+    /// Its files as they lie now.
+    pub(super) fn files(&self) -> Result<Files> {
+        self.check_alive("a call on files")?;
+        let plan = self.inner().plan.clone();
+        Ok(Files::of(self.enclosure.folders(&plan)?))
+    }
+
+    /// Publishes a port, once.
+    pub(super) async fn publish(
+        self: &Arc<Self>,
+        inside: u16,
+        host: Option<u16>,
+    ) -> Result<PublishedPort> {
+        self.check_alive("publishing a port")?;
+        let mut ports = self.ports.lock().await;
+        if let Some(known) = ports.iter().find(|known| known.port.inside == inside) {
+            return Ok(known.port);
+        }
+        let publication = Publication::open(self, inside, host).await?;
+        let port = publication.port;
+        ports.push(publication);
+        Ok(port)
     }
 
     /// What its commands have used.
