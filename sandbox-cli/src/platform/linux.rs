@@ -29,6 +29,11 @@ pub(crate) fn sessions(
     Ok(Arc::new(LocalSessions::new(confinement, state::root(apart)?)))
 }
 
+/// Sessions that last longer than this process.
+pub(crate) fn lasting(choice: BackendChoice) -> Result<Arc<dyn SandboxBackend>, Failure> {
+    sessions(choice, Path::new("/nonexistent"))
+}
+
 fn tier(choice: BackendChoice) -> TierChoice {
     match choice {
         BackendChoice::Auto => TierChoice::Auto,

@@ -28,6 +28,13 @@ pub(crate) fn sessions(
     ))
 }
 
+/// Refuses.
+pub(crate) fn lasting(
+    choice: BackendChoice,
+) -> Result<std::sync::Arc<dyn sandbox_core::session::SandboxBackend>, crate::failure::Failure> {
+    sessions(choice, std::path::Path::new("/"))
+}
+
 /// Nothing can be tried.
 pub(crate) fn checks() -> Vec<Check> {
     vec![Check::lacks(std::env::consts::OS, Health::Missing, "no backend for this system", "")]
