@@ -25,6 +25,6 @@ mod system;
 #[path = "platform/other/mod.rs"]
 mod system;
 
-pub(crate) use confinement::{backend, checks, lasting, sessions};
+pub(crate) use confinement::{backend, checks, lasting, owned, sessions};
 pub(crate) use eager::write_now;
-pub(crate) use system::{os_string, signals, state, stdio, terminal};
+pub(crate) use system::{os_string, signals, state, stdio, supervisor, terminal};

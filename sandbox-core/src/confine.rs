@@ -2,7 +2,10 @@
 
 mod folders;
 mod loose;
+#[cfg(unix)]
+mod stream;
 
+use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,6 +23,8 @@ use crate::session::{Applied, Change};
 
 pub use folders::OpenFolder;
 pub use loose::Loose;
+#[cfg(unix)]
+pub use stream::Stream;
 
 /// Confines commands with the means of one operating system.
 pub trait Confinement: Send + Sync + 'static {
@@ -72,9 +77,46 @@ pub trait Confinement: Send + Sync + 'static {
 }
 
 /// Readable bytes of a process.
-pub type Output = Box<dyn AsyncRead + Send + Unpin>;
+pub type Output = Box<dyn Readable>;
 /// Writable bytes of a process.
-pub type Input = Box<dyn AsyncWrite + Send + Unpin>;
+pub type Input = Box<dyn Writable>;
+
+/// What an [`Output`] is: anything that can be read. What it really is can be asked, so that a
+/// stream that is a descriptor can be handed over as such.
+pub trait Readable: AsyncRead + Send + Unpin + 'static {
+    /// What it really is.
+    fn as_any(&self) -> &dyn Any;
+    /// The same, to be had.
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
+}
+
+impl<T: AsyncRead + Send + Unpin + 'static> Readable for T {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
+    }
+}
+
+/// What an [`Input`] is, see [`Readable`].
+pub trait Writable: AsyncWrite + Send + Unpin + 'static {
+    /// What it really is.
+    fn as_any(&self) -> &dyn Any;
+    /// The same, to be had.
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
+}
+
+impl<T: AsyncWrite + Send + Unpin + 'static> Writable for T {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
+    }
+}
 
 /// A process that was just started.
 pub struct Launched {

@@ -1,5 +1,6 @@
 //! Errors: the sandbox could not do its work. That a command failed is no error.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -129,9 +130,9 @@ pub enum SandboxError {
         /// The session.
         id: SessionId,
         /// Its state, in a word.
-        state: &'static str,
+        state: Cow<'static, str>,
         /// What was asked.
-        operation: &'static str,
+        operation: Cow<'static, str>,
     },
     /// Something of that name exists already.
     #[error("{what} exists already")]
@@ -145,6 +146,9 @@ pub enum SandboxError {
         /// What was looked for.
         what: String,
     },
+    /// Whoever keeps a session met an error that has no form of its own here.
+    #[error("{0}")]
+    Elsewhere(String),
     /// A snapshot cannot be saved or restored.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),

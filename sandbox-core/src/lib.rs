@@ -36,11 +36,15 @@ pub mod mount;
 pub mod path;
 pub mod plan;
 pub mod policy;
+#[cfg(unix)]
+pub mod remote;
 pub mod resolve;
 pub mod run;
 pub mod session;
 pub mod size;
 pub mod snapshot;
+#[cfg(unix)]
+mod sys;
 
 #[cfg(all(feature = "conformance", unix))]
 pub mod conformance;

@@ -53,6 +53,22 @@ impl Running {
         Self { process, stdin, stdout, stderr, limits, report, started, finished: false }
     }
 
+    /// The parts, for whoever drives the command from elsewhere: nothing here ends it any more.
+    #[cfg(unix)]
+    pub(crate) fn into_parts(mut self) -> (Launched, ResourceLimits, Report) {
+        self.finished = true;
+        // A command that was started has an output until it is finished.
+        let nothing = || Box::new(tokio::io::empty()) as Output;
+        let launched = Launched {
+            process: Arc::clone(&self.process),
+            stdin: self.stdin.take(),
+            stdout: self.stdout.take().unwrap_or_else(nothing),
+            stderr: self.stderr.take(),
+            report: None,
+        };
+        (launched, self.limits.clone(), std::mem::take(&mut self.report))
+    }
+
     /// The process, for signals, for resizing its terminal, for ending it.
     #[must_use]
     pub fn process(&self) -> Arc<dyn Process> {

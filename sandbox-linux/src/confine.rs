@@ -1,18 +1,13 @@
 //! Linux behind the platform-neutral trait: choose a tier, compile, launch.
 
-use std::io;
 use std::os::fd::OwnedFd;
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
 
 use sandbox_core::capability::{Feature, SandboxCapabilities};
-use sandbox_core::confine::{Confinement, Enclosure, Explanation, Launched, Loose};
+use sandbox_core::confine::{Confinement, Enclosure, Explanation, Launched, Loose, Stream};
 use sandbox_core::plan::Plan;
 use sandbox_core::policy::EnforcementLevel;
 use sandbox_core::{NetworkPolicy, Report, Result, SandboxError};
-use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::cgroup::Cgroup;
 use crate::facts::Facts;
@@ -215,58 +210,4 @@ pub(crate) fn launched(started: Started, jail: Jail, cgroup: Cgroup) -> Result<L
         stdout: Box::new(stream(stdout)?),
         stderr: stderr.map(stream).transpose()?.map(|stream| Box::new(stream) as _),
     })
-}
-
-/// One end of a pipe or of a terminal.
-struct Stream(AsyncFd<OwnedFd>);
-
-impl Stream {
-    fn new(end: OwnedFd) -> io::Result<Self> {
-        rustix::io::ioctl_fionbio(&end, true)?;
-        crate::sys::watch(end).map(Self)
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        loop {
-            let mut guard = ready!(self.0.poll_read_ready(context))?;
-            let space = buffer.initialize_unfilled();
-            match guard.try_io(|end| Ok(rustix::io::read(end.get_ref(), &mut *space)?)) {
-                Ok(read) => {
-                    buffer.advance(read?);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(_) => continue,
-            }
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            let mut guard = ready!(self.0.poll_write_ready(context))?;
-            match guard.try_io(|end| Ok(rustix::io::write(end.get_ref(), bytes)?)) {
-                Ok(written) => return Poll::Ready(written),
-                Err(_) => continue,
-            }
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
 }

@@ -160,5 +160,9 @@ fn not_executed(jail: &Jail, source: io::Error) -> SandboxError {
                 .into(),
         );
     }
-    SandboxError::CommandNotExecutable { path, source }
+    let searched = jail.candidates.len() > 1;
+    match path.file_name().filter(|_| searched && source.kind() == io::ErrorKind::NotFound) {
+        Some(program) => SandboxError::CommandNotFound { program: program.into() },
+        None => SandboxError::CommandNotExecutable { path, source },
+    }
 }

@@ -40,6 +40,7 @@ mod explain;
 mod facts;
 mod filters;
 mod fs;
+mod handover;
 mod helper;
 mod identity;
 mod in_process;

@@ -5,13 +5,11 @@ use sandbox_core::plan::Plan;
 
 use crate::abi::fd;
 use crate::facts::Facts;
+use crate::handover::Handover;
 use crate::helper::Birth;
 use crate::jail::Tier;
 use crate::program::{Phase, Program, Slot};
 use crate::seccomp::{Arch, FilterSpec, Metadata, Network, Profile, Scope};
-
-/// Beyond what the first process of a lasting sandbox keeps.
-const LAST_KEPT: i32 = fd::FIRST_LOWER + 100;
 
 const HOST_NAME: &str = "sandbox";
 
@@ -63,10 +61,8 @@ pub(crate) fn prepare(program: &mut Program) {
 
 /// A terminal of the sandbox's own; its other end goes to the launcher over the control socket.
 pub(crate) fn terminal(program: &mut Program, size: TerminalSize, user: Option<(u32, u32)>) {
-    // struct cmsghdr with one descriptor; the kernel stores the result right where it is sent from.
-    let rights = (libc::SCM_RIGHTS as u64) << 32 | libc::SOL_SOCKET as u64;
-    let control = program.words(&[20, rights, 0]);
-    let (master, slave) = (control.slot_at(16), program.slot());
+    let handover = Handover::new(program);
+    let (master, slave) = (handover.slot(), program.slot());
     let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
     let path = program.text("/dev/pts/ptmx");
     let arguments = [libc::AT_FDCWD.into(), path.into(), flags.into()];
@@ -83,7 +79,7 @@ pub(crate) fn terminal(program: &mut Program, size: TerminalSize, user: Option<(
         let arguments = [slave.into(), user.into(), group.into()];
         program.call(Phase::Setup, "give it to the payload", libc::SYS_fchown, &arguments);
     }
-    send(program, control.address());
+    handover.send(program, "the terminal");
     for target in 0..3 {
         let arguments = [slave.into(), target.into(), 0.into()];
         program.call(Phase::Setup, "put it in place", libc::SYS_dup3, &arguments);
@@ -92,16 +88,8 @@ pub(crate) fn terminal(program: &mut Program, size: TerminalSize, user: Option<(
     close(program, slave);
 }
 
-fn send(program: &mut Program, control: u64) {
-    let byte = program.bytes(b"t");
-    let vector = program.words(&[byte.address(), 1]);
-    // struct msghdr: name, its length, vector, its length, control, its length, flags.
-    let message = program.words(&[0, 0, vector.address(), 1, control, 24, 0]);
-    let arguments = [fd::CONTROL.into(), message.into(), 0.into()];
-    program.call(Phase::Setup, "send the terminal", libc::SYS_sendmsg, &arguments);
-}
-
-fn close(program: &mut Program, slot: Slot) {
+/// Closes a descriptor that is not needed any more.
+pub(crate) fn close(program: &mut Program, slot: Slot) {
     program.call(Phase::Setup, "close it", libc::SYS_close, &[slot.into()]);
 }
 
@@ -116,7 +104,7 @@ pub(crate) fn keep_ruleset(program: &mut Program, landlock: bool) {
     let close = libc::SYS_close_range;
     let low = [fd::PROGRAM.into(), (fd::KEPT_RULESET - 1).into(), 0.into()];
     program.call(Phase::After, "close what setup opened", close, &low);
-    let high = [LAST_KEPT.into(), u32::MAX.into(), 0.into()];
+    let high = [(fd::LAST_KEPT + 1).into(), u32::MAX.into(), 0.into()];
     program.call(Phase::After, "close the rest of it", close, &high);
 }
 

@@ -7,15 +7,17 @@
 //! as a command alone; one such helper waits in advance, with the filter on. When the launcher's end
 //! of the first process's socket closes, everything in the namespaces ends.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rustix::event::{PollFd, PollFlags};
-use sandbox_core::confine::{Enclosure, Launched, Stamp};
+use sandbox_core::confine::{Enclosure, Launched, OpenFolder, Stamp};
 use sandbox_core::plan::{Layers, Plan};
 use sandbox_core::session::{Applied, Change};
 use sandbox_core::{Result, SandboxError, Usage};
@@ -26,7 +28,9 @@ use crate::confine::launched;
 use crate::facts::Facts;
 use crate::fs::landlock::Handled;
 use crate::fs::mounts::{self, Rests};
+use crate::handover::{self, Message};
 use crate::helper::{Birth, Ends, Helper, order};
+use crate::identity::Identity;
 use crate::jail::Jail;
 use crate::launch::{furnish, launch};
 use crate::layers::{self, Stack};
@@ -35,6 +39,12 @@ use crate::program::Program;
 use crate::report::Groups;
 use crate::sys;
 
+mod dial;
+mod folders;
+
+/// How a program went: the step that failed, and its error.
+type Done = std::result::Result<(), (String, i32)>;
+
 /// A lasting sandbox of the namespace tier.
 #[derive(Debug)]
 pub(crate) struct Room {
@@ -42,6 +52,8 @@ pub(crate) struct Room {
     facts: Facts,
     /// The payloads' user, where it is not the caller.
     user: Option<(u32, u32)>,
+    /// The places whose files are shown as another owner's.
+    mapped: BTreeSet<PathBuf>,
     rests: Rests,
     state: Mutex<State>,
 }
@@ -67,8 +79,9 @@ impl Room {
         let pid = helper.pid();
         let ends = helper.release().map_err(SandboxError::io("holding the sandbox"))?;
         let state = State { agent: Some(ends), cgroup: Some(cgroup), spare: None };
-        let (user, rests, facts) = (jail.identity.user, jail.rests, facts.clone());
-        Ok(Self { pid, facts, user, rests, state: Mutex::new(state) })
+        let Identity { user, idmaps, .. } = jail.identity;
+        let (mapped, rests, facts) = (idmaps.into_keys().collect(), jail.rests, facts.clone());
+        Ok(Self { pid, facts, user, mapped, rests, state: Mutex::new(state) })
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -119,7 +132,12 @@ impl Room {
     }
 
     /// Has the first process run a program: the step that failed, and its error.
-    fn run(&self, program: Program) -> Result<Result<(), (String, i32)>> {
+    fn run(&self, program: Program) -> Result<Done> {
+        self.exchange(program).map(|(done, _)| done)
+    }
+
+    /// The same, with the descriptor that the program handed over.
+    fn exchange(&self, program: Program) -> Result<(Done, Option<OwnedFd>)> {
         let failed = || SandboxError::io("changing the sandbox");
         let image = program.finish();
         let [names, ..] = image.names;
@@ -127,16 +145,29 @@ impl Room {
         let state = self.state();
         let control = &agent(&state)?.control;
         order(control, request::RUN, 0, &[], &[file.as_fd()]).map_err(failed())?;
-        let mut answer = [0; 64];
-        let (read, _) = rustix::net::recv(control, &mut answer, rustix::net::RecvFlags::empty())
-            .map_err(|error| failed()(error.into()))?;
+        let mut handed = None;
+        let mut message = handover::receive(control).map_err(failed())?;
+        if let Message::Descriptor(descriptor) = message {
+            handed = descriptor;
+            message = handover::receive(control).map_err(failed())?;
+        }
         let gone = || failed()(io::ErrorKind::UnexpectedEof.into());
-        let failure = sys::failure_of(&answer[..read]).ok_or_else(gone)?;
+        let Message::Bytes(answer) = message else { return Err(gone()) };
+        let failure = sys::failure_of(&answer).ok_or_else(gone)?;
         if failure.errno == 0 {
-            return Ok(Ok(()));
+            return Ok((Ok(()), handed));
         }
         let step = names.get(failure.step as usize).cloned();
-        Ok(Err((step.unwrap_or_else(|| "read the program".into()), failure.errno)))
+        Ok((Err((step.unwrap_or_else(|| "read the program".into()), failure.errno)), None))
+    }
+
+    /// Has the first process make a descriptor and hand it over.
+    fn fetch(&self, program: Program) -> Result<OwnedFd> {
+        let (done, handed) = self.exchange(program)?;
+        done.map_err(failure)?;
+        // The message came, and this process could not hold one more.
+        let full = || io::Error::from_raw_os_error(libc::EMFILE);
+        handed.ok_or_else(|| SandboxError::io("opening a descriptor of the sandbox")(full()))
     }
 
     /// Takes everything away; the first process and its groups come back to be waited for.
@@ -219,6 +250,14 @@ impl Enclosure for Room {
         layers::apply(&stack(source, layers)?, &since, &layers::Options::default())
     }
 
+    fn folders(&self, plan: &Plan) -> Result<Vec<OpenFolder>> {
+        Room::folders(self, plan)
+    }
+
+    fn dial(&self, port: u16) -> Result<TcpStream> {
+        Room::dial(self, port)
+    }
+
     fn alive(&self) -> bool {
         let state = self.state();
         let Some(ends) = &state.agent else { return false };
@@ -283,3 +322,6 @@ impl Drop for Room {
 pub(crate) fn shared(room: Room) -> Arc<dyn Enclosure> {
     Arc::new(room)
 }
+
+#[cfg(test)]
+mod tests;

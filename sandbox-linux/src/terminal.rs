@@ -3,9 +3,10 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::pty::OpenptFlags;
 use sandbox_core::{Result, SandboxError, TerminalSize};
+
+use crate::handover::{self, Message};
 
 /// Opens a terminal of the host, for a payload that has no `devpts` of its own.
 ///
@@ -31,19 +32,12 @@ pub(crate) fn open(inner: &mut [OwnedFd; 3], size: TerminalSize) -> Result<Owned
 /// # Errors
 /// The helper sent none.
 pub(crate) fn receive(control: &OwnedFd) -> Result<OwnedFd> {
-    let mut byte = [0u8; 1];
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let mut vectors = [io::IoSliceMut::new(&mut byte)];
-    recvmsg(control, &mut vectors, &mut ancillary, RecvFlags::CMSG_CLOEXEC)
-        .map_err(|error| SandboxError::io("receiving the terminal")(error.into()))?;
-    let terminal = ancillary.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut files) => files.next(),
-        _ => None,
-    });
-    terminal.ok_or_else(|| {
-        SandboxError::io("receiving the terminal")(io::ErrorKind::UnexpectedEof.into())
-    })
+    let failed = SandboxError::io("receiving the terminal");
+    match handover::receive(control) {
+        Ok(Message::Descriptor(Some(terminal))) => Ok(terminal),
+        Ok(_) => Err(failed(io::ErrorKind::UnexpectedEof.into())),
+        Err(error) => Err(failed(error)),
+    }
 }
 
 /// Sets the size; the payload gets SIGWINCH.

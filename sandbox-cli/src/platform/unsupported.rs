@@ -35,6 +35,16 @@ pub(crate) fn lasting(
     sessions(choice, std::path::Path::new("/"))
 }
 
+/// Refuses.
+pub(crate) fn owned(
+    choice: BackendChoice,
+) -> Result<
+    (std::sync::Arc<dyn sandbox_core::session::SandboxBackend>, std::path::PathBuf),
+    crate::failure::Failure,
+> {
+    lasting(choice).map(|sessions| (sessions, std::path::PathBuf::new()))
+}
+
 /// Nothing can be tried.
 pub(crate) fn checks() -> Vec<Check> {
     vec![Check::lacks(std::env::consts::OS, Health::Missing, "no backend for this system", "")]

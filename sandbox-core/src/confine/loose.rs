@@ -5,8 +5,10 @@
 //! working directory and its own file are translated, its arguments are not, for nobody knows which
 //! of them are paths.
 
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -14,10 +16,16 @@ use super::{Confinement, Enclosure, Launched, Process};
 use crate::error::{Result, SandboxError};
 use crate::exec::Usage;
 use crate::plan::Plan;
+use crate::policy::network::NetworkPolicy;
+
+/// How long a connection on the loopback may take: the kernel asks a second time after a second.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Launches that have a plan in common.
 pub struct Loose<C: Confinement + ?Sized> {
     confinement: Arc<C>,
+    /// Whether commands use the host's network.
+    hosts_network: bool,
     /// The processes that may still run; `None` after the end.
     running: Mutex<Option<Vec<Weak<dyn Process>>>>,
 }
@@ -38,7 +46,8 @@ impl<C: Confinement + ?Sized> Loose<C> {
         if !plan.sizes.is_empty() {
             return needs("folders in memory");
         }
-        Ok(Self { confinement, running: Mutex::new(Some(Vec::new())) })
+        let hosts_network = plan.network == NetworkPolicy::Unrestricted;
+        Ok(Self { confinement, hosts_network, running: Mutex::new(Some(Vec::new())) })
     }
 
     /// The processes that still run.
@@ -69,6 +78,19 @@ impl<C: Confinement + ?Sized> Enclosure for Loose<C> {
 
     fn thaw(&self) -> Result<()> {
         self.processes().iter().try_for_each(|process| process.thaw())
+    }
+
+    /// In the host's network the sandbox's loopback is the host's; no other can be reached.
+    fn dial(&self, port: u16) -> Result<TcpStream> {
+        if !self.hosts_network {
+            return Err(SandboxError::Unsupported {
+                backend: self.confinement.name().into(),
+                operation: "published ports without the host's network".into(),
+            });
+        }
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let call = format!("connecting to port {port} of the sandbox");
+        TcpStream::connect_timeout(&address, PATIENCE).map_err(SandboxError::io(call))
     }
 
     fn usage(&self) -> Result<Usage> {

@@ -26,6 +26,7 @@ mod read;
 mod removal;
 mod reserve;
 mod stat;
+mod stream;
 mod walk;
 mod watch;
 mod write;
@@ -45,6 +46,7 @@ use crate::confine::OpenFolder;
 use crate::mount::FilesystemAccess;
 use crate::path::SandboxPath;
 use error::Result;
+pub(crate) use mounts::FolderRef;
 use mounts::Mounts;
 use walk::{Last, walk};
 
@@ -92,6 +94,11 @@ impl Files {
         Self { mounts: Arc::new(Mounts::new(folders)) }
     }
 
+    /// The folders that these files lie in.
+    pub(crate) fn folders(&self) -> impl Iterator<Item = FolderRef<'_>> {
+        self.mounts.folders()
+    }
+
     /// The content of a file, at most `limit` bytes of it. Links are followed.
     ///
     /// # Errors
@@ -114,7 +121,8 @@ impl Files {
         mode: Option<u32>,
     ) -> Result<()> {
         let last = if create == Create::New { Last::Keep } else { Last::Follow };
-        write::write(&walk(&self.mounts, path, last)?, bytes, create, mode)
+        let mut fill = |file: &mut dyn std::io::Write| file.write_all(bytes);
+        write::write(&walk(&self.mounts, path, last)?, &mut fill, create, mode)
     }
 
     /// What is in a folder, in the order of the names; of a folder with more than

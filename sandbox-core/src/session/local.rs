@@ -68,6 +68,9 @@ impl Register {
     }
 }
 
+#[cfg(unix)]
+pub(crate) use folder::{identifiers, path_of, sweep_all};
+
 impl<C: Confinement + ?Sized> LocalSessions<C> {
     /// Sessions under a confinement, with their folders below `root`, which is made if it is missing
     /// and must be a folder of the caller's alone. Several processes may share a root.

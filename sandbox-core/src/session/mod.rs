@@ -11,6 +11,9 @@ mod spec;
 pub mod task;
 mod terminal;
 
+#[cfg(unix)]
+pub(crate) use local::{identifiers, path_of as local_folder, sweep_all};
+
 pub use backend::{BackgroundTasks, MountChanges, SandboxBackend, TaskOutput};
 pub use changes::{Applied, Change, ChangeKind, Conflict};
 pub use handle::Session;

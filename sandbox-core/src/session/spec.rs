@@ -114,6 +114,8 @@ pub enum SandboxState {
     Suspended,
     /// It is over.
     Terminated,
+    /// Whoever owns it does not answer.
+    Unreachable,
 }
 
 impl SandboxState {
@@ -125,6 +127,7 @@ impl SandboxState {
             Self::Running => "running",
             Self::Suspended => "suspended",
             Self::Terminated => "terminated",
+            Self::Unreachable => "unreachable",
         }
     }
 }

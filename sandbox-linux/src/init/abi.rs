@@ -30,6 +30,8 @@ pub mod fd {
     pub const KEPT_LAYERS: i32 = 201;
     /// From here on it keeps the folders that lie below layers.
     pub const FIRST_LOWER: i32 = 202;
+    /// Beyond this number it keeps nothing.
+    pub const LAST_KEPT: i32 = FIRST_LOWER + 99;
 }
 
 /// The start of a program.

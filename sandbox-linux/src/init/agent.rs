@@ -11,10 +11,10 @@ use super::{begin, close, exit, interpret, map, orders, supervise, unmap};
 
 /// Serves for the life of the sandbox.
 pub fn serve() -> ! {
-    let signals = supervise::child_signals();
     for descriptor in [0, 1, 2, fd::STATUS] {
         close(descriptor);
     }
+    let signals = supervise::child_signals();
     loop {
         let (control, child) = supervise::wait_for_news(signals, 0);
         if child {
@@ -66,6 +66,17 @@ fn become_helper(control: i32) -> ! {
     begin()
 }
 
+/// Closes what a program that failed had open: all but the signals, which have the first number that
+/// was free, the control socket and what is kept.
+fn forget() {
+    let kept = (fd::KEPT_RULESET as u64, fd::LAST_KEPT as u64);
+    let ranges = [(1, 2), (fd::STATUS as u64, kept.0 - 1), (kept.1 + 1, u32::MAX as u64)];
+    for (first, last) in ranges {
+        // SAFETY: descriptors of this process alone.
+        unsafe { syscall(nr::CLOSE_RANGE, [first, last, 0, 0, 0, 0]) };
+    }
+}
+
 /// Runs the setup list of a program, and answers.
 fn run(file: i32) {
     let answer = match map(file) {
@@ -74,6 +85,9 @@ fn run(file: i32) {
             // SAFETY: the host made the list for this process.
             let ran = unsafe { interpret::run(0, &program.setup) };
             unmap(size);
+            if ran.is_err() {
+                forget();
+            }
             ran.err().unwrap_or(Failure { list: 0, step: 0, errno: 0 })
         }
     };

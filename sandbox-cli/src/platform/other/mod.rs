@@ -100,3 +100,28 @@ pub(crate) mod terminal {
         }
     }
 }
+
+pub(crate) mod supervisor {
+    //! No process owns a session here.
+
+    use std::io;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use sandbox_core::SandboxError;
+    use sandbox_core::session::SandboxBackend;
+
+    /// Refuses.
+    pub(crate) fn detach() -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Never called: nothing is detached.
+    pub(crate) async fn serve(
+        _: Arc<dyn SandboxBackend>,
+        _: PathBuf,
+        _: &[u8],
+    ) -> Result<(), SandboxError> {
+        Err(SandboxError::io("serving a session")(io::ErrorKind::Unsupported.into()))
+    }
+}

@@ -3,6 +3,7 @@
 pub(crate) mod signals;
 pub(crate) mod state;
 pub(crate) mod stdio;
+pub(crate) mod supervisor;
 mod sys;
 pub(crate) mod terminal;
 

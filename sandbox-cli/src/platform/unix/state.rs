@@ -23,6 +23,12 @@ pub(crate) fn root(apart: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
+/// The root of the sessions that several processes use.
+pub(crate) fn shared_root() -> Result<PathBuf, Failure> {
+    // Nothing is inside of a path that cannot be.
+    root(Path::new("/dev/null/none"))
+}
+
 /// For users without a home, or who work in it as a whole. On disk, and everybody may make a folder
 /// in it; that ours is ours is checked when it is used.
 const SHARED: &str = "/var/tmp";

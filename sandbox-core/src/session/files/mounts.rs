@@ -20,6 +20,13 @@ pub(super) struct Mount {
     pub(super) access: FilesystemAccess,
 }
 
+/// One folder as it was handed in.
+pub(crate) struct FolderRef<'a> {
+    pub(crate) target: &'a SandboxPath,
+    pub(crate) folder: Option<&'a Dir>,
+    pub(crate) access: FilesystemAccess,
+}
+
 impl Mounts {
     pub(super) fn new(mounts: impl IntoIterator<Item = OpenFolder>) -> Self {
         let mut table: Vec<Mount> = Vec::new();
@@ -39,6 +46,14 @@ impl Mounts {
     /// A mount at a path or below it.
     pub(super) fn within(&self, path: &Path) -> Option<&Mount> {
         self.0.iter().find(|mount| mount.target.as_path().starts_with(path))
+    }
+
+    pub(super) fn folders(&self) -> impl Iterator<Item = FolderRef<'_>> {
+        self.0.iter().map(|mount| FolderRef {
+            target: &mount.target,
+            folder: mount.folder.as_ref(),
+            access: mount.access,
+        })
     }
 
     pub(super) fn targets(&self) -> Vec<SandboxPath> {

@@ -11,6 +11,8 @@ mod links;
 mod moving;
 #[cfg(unix)]
 mod owners;
+#[cfg(unix)]
+mod stream;
 mod watching;
 
 /// A host with two folders of a session, and one that is none of its business.

@@ -26,41 +26,44 @@ pub enum Create {
     Append,
 }
 
+/// Writes the content of a file that is open.
+pub(super) type Fill<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
+
 pub(super) fn write(
     place: &Place<'_>,
-    bytes: &[u8],
+    fill: Fill<'_>,
     create: Create,
     mode: Option<u32>,
 ) -> Result<()> {
     place.check_writable()?;
     match (create, place.found()?) {
         (Create::New, Some(_)) => Err(FileError::Exists { path: place.path.clone() }),
-        (Create::Append, Some(_)) => append(place, bytes, mode),
-        (Create::Replace, Some(before)) => {
+        (Create::Append, Some(_)) => append(place, fill, mode),
+        (Create::Replace, Some(before)) if Kind::of(&before) != Kind::Link => {
             place.check_kind(&before, Kind::File)?;
             let mode = mode.or(system::mode(&before));
-            put(place, bytes, mode, &before).map_err(place.io("writing"))
+            put(place, fill, mode, &before).map_err(place.io("writing"))
         }
-        (Create::Replace, None) => new(place, bytes, mode).map_err(place.io("writing")),
+        (Create::Replace, _) => new(place, fill, mode).map_err(place.io("writing")),
         (Create::New | Create::Append, None) => {
             let reserved = Reservation::take(&place.folder, &place.name, false);
             let reserved = reserved.map_err(place.io("making"))?;
-            new(place, bytes, mode).map_err(place.io("writing"))?;
+            new(place, fill, mode).map_err(place.io("writing"))?;
             reserved.keep();
             Ok(())
         }
     }
 }
 
-/// Puts a file where none was.
-fn new(place: &Place<'_>, bytes: &[u8], mode: Option<u32>) -> io::Result<()> {
-    put(place, bytes, mode, &place.folder.dir_metadata()?)
+/// Puts a file where none was, or in the place of a link.
+fn new(place: &Place<'_>, fill: Fill<'_>, mode: Option<u32>) -> io::Result<()> {
+    put(place, fill, mode, &place.folder.dir_metadata()?)
 }
 
 /// Puts a file in its place as a whole, with the owner of another.
-fn put(place: &Place<'_>, bytes: &[u8], mode: Option<u32>, owner: &Metadata) -> io::Result<()> {
+fn put(place: &Place<'_>, fill: Fill<'_>, mode: Option<u32>, owner: &Metadata) -> io::Result<()> {
     let mut file = TempFile::new(&place.folder)?;
-    file.write_all(bytes)?;
+    fill(&mut file)?;
     finish(file.as_file(), mode, owner)?;
     file.replace(&place.name)
 }
@@ -71,13 +74,13 @@ pub(super) fn finish(file: &File, mode: Option<u32>, owner: &Metadata) -> io::Re
     mode.map_or(Ok(()), |mode| system::set_mode(file, mode))
 }
 
-fn append(place: &Place<'_>, bytes: &[u8], mode: Option<u32>) -> Result<()> {
+fn append(place: &Place<'_>, fill: Fill<'_>, mode: Option<u32>) -> Result<()> {
     let mut file = read::open(place, OpenOptions::new().append(true))?;
     let found = file.metadata().map_err(place.io("looking at"))?;
     if found.nlink() > 1 {
         return Err(FileError::SeveralNames { path: place.path.clone() });
     }
-    file.write_all(bytes).map_err(place.io("writing"))?;
+    fill(&mut file).map_err(place.io("writing"))?;
     let set = |mode| system::set_mode(&file, mode).map_err(place.io("changing"));
     mode.map_or(Ok(()), set)
 }

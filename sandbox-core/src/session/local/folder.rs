@@ -114,8 +114,28 @@ impl Drop for LayerFolder {
     }
 }
 
+/// Where a session has its folder.
+#[cfg(unix)]
+pub(crate) fn path_of(root: &Path, id: &SessionId) -> PathBuf {
+    root.join("sessions").join(id.as_str())
+}
+
+/// The identifiers of all sessions that have a folder, or had one that is left.
+///
+/// # Errors
+/// The root is no folder of the caller's alone, or cannot be read.
+#[cfg(unix)]
+pub(crate) fn identifiers(root: &Path) -> Result<Vec<SessionId>> {
+    let folder = private_folder(root, "sessions")?;
+    let entries = fs::read_dir(&folder).map_err(SandboxError::io("listing sessions"))?;
+    let id = |entry: fs::DirEntry| SessionId::new(entry.file_name().into_string().ok()?).ok();
+    let mut all: Vec<SessionId> = entries.flatten().filter_map(id).collect();
+    all.sort();
+    Ok(all)
+}
+
 /// Takes away what sessions left behind whose owner is gone; how many they were.
-pub(super) fn sweep_all(root: &Path) -> Result<usize> {
+pub(crate) fn sweep_all(root: &Path) -> Result<usize> {
     let mut gone = 0;
     for (kind, counts) in [("sessions", true), ("layers", false)] {
         let folder = private_folder(root, kind)?;

@@ -117,7 +117,7 @@ impl Live {
 
     /// The error of a call that this state does not allow.
     pub(super) fn wrong_state(&self, operation: &'static str) -> SandboxError {
-        let state = self.inner().state.name();
+        let (state, operation) = (self.inner().state.name().into(), operation.into());
         SandboxError::WrongState { id: self.id.clone(), state, operation }
     }
 
@@ -126,7 +126,7 @@ impl Live {
         let state = self.inner().state;
         match state {
             SandboxState::Provisioned | SandboxState::Running => Ok(()),
-            SandboxState::Suspended | SandboxState::Terminated => Err(self.wrong_state(operation)),
+            _ => Err(self.wrong_state(operation)),
         }
     }
 

@@ -1,0 +1,169 @@
+//! The supervisor's side: a listener for each session, an answer for each connection.
+
+mod answer;
+mod spawned;
+mod tasks;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::fault::Fault;
+use super::link::Link;
+use super::message::{Call, Hello, Reply, VERSION};
+use super::place::{Place, check_peer};
+use crate::error::SandboxError;
+use crate::ids::SessionId;
+use crate::session::{SandboxBackend, SandboxSession};
+
+/// How often a listener looks whether its session and its folder are still there.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long callers may take to read the last answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The sessions of this process and their listeners.
+pub(super) struct Host {
+    pub(super) backend: Arc<dyn SandboxBackend>,
+    pub(super) root: PathBuf,
+    opened: mpsc::UnboundedSender<Listener>,
+}
+
+/// Serves sessions until the last one is over: this one, and whatever is forked from it.
+///
+/// # Errors
+/// The first session's socket cannot be made.
+pub(super) async fn serve(
+    backend: Arc<dyn SandboxBackend>,
+    root: PathBuf,
+    first: SandboxSession,
+    ready: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
+    let (opened, mut more) = mpsc::unbounded_channel::<Listener>();
+    let host = Arc::new(Host { backend, root, opened });
+    let mut listeners = JoinSet::new();
+    listeners.spawn(Listener::open(&host, first)?.serve());
+    ready()?;
+    loop {
+        tokio::select! {
+            biased;
+            Some(listener) = more.recv() => drop(listeners.spawn(listener.serve())),
+            over = listeners.join_next() => if over.is_none() { return Ok(()) },
+        }
+    }
+}
+
+/// One session's socket.
+pub(super) struct Listener {
+    host: Arc<Host>,
+    id: SessionId,
+    place: Place,
+    socket: UnixListener,
+    identity: (u64, u64),
+    key: Arc<str>,
+    /// Told when a call may have ended the session.
+    over: Arc<Notify>,
+}
+
+impl Listener {
+    fn open(host: &Arc<Host>, session: SandboxSession) -> io::Result<Self> {
+        let id = session.id.clone();
+        let place = Place::of(&host.root, &id);
+        let (socket, key) = place.open(session)?;
+        let (identity, over) = (place.identity()?, Arc::default());
+        Ok(Self { host: Arc::clone(host), id, place, socket, identity, key: key.into(), over })
+    }
+
+    async fn serve(self) {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = self.socket.accept() => match accepted {
+                    Ok((stream, _)) => drop(connections.spawn(self.connection(stream))),
+                    // Out of descriptors, say: those who are served give theirs back.
+                    Err(_) => tokio::time::sleep(LOOK).await,
+                },
+                () = self.over.notified() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            while connections.try_join_next().is_some() {}
+            if !self.lives().await {
+                break;
+            }
+        }
+        // What still runs ends with the session; the last answers are on their way.
+        let drained = async { while connections.join_next().await.is_some() {} };
+        let _ = timeout(PATIENCE, drained).await;
+    }
+
+    /// Whether the session can still be reached. One whose folder was taken away is over: nobody
+    /// could ever end it otherwise.
+    async fn lives(&self) -> bool {
+        if self.host.backend.get(&self.id).await.is_err() {
+            return false;
+        }
+        if self.place.identity().is_ok_and(|now| now == self.identity) {
+            return true;
+        }
+        // One that is gone meanwhile is gone.
+        let _ = self.host.backend.terminate(&self.id).await;
+        false
+    }
+
+    /// Serves one connection. What goes wrong on it is the caller's business: it sees its end.
+    fn connection(&self, stream: UnixStream) -> impl Future<Output = ()> + Send + 'static {
+        let (host, id) = (Arc::clone(&self.host), self.id.clone());
+        let (key, over) = (Arc::clone(&self.key), Arc::clone(&self.over));
+        async move {
+            let _ = converse(&host, &id, &key, stream).await;
+            over.notify_one();
+        }
+    }
+}
+
+async fn converse(
+    host: &Arc<Host>,
+    id: &SessionId,
+    key: &str,
+    stream: UnixStream,
+) -> io::Result<()> {
+    check_peer(&stream)?;
+    let link = Link::new(stream);
+    let Some(hello) = link.hear::<Hello>().await? else { return Ok(()) };
+    let refuse = async |why: String| {
+        let error = SandboxError::InvalidRequest(why);
+        link.say(&Reply::<()>::Failed(Fault::from(&error))).await
+    };
+    if hello.key != key {
+        return refuse("the key is not this session's".into()).await;
+    }
+    if hello.version != VERSION {
+        let theirs = hello.version;
+        let why = format!(
+            "the session {id} speaks version {VERSION} of the protocol and not {theirs}: use the \
+             `sandbox` that made it"
+        );
+        return refuse(why).await;
+    }
+    match serde_json::from_value::<Call>(hello.call) {
+        Ok(call) => answer::answer(host, id, &link, call).await,
+        Err(error) => {
+            refuse(format!("the session {id} does not understand the call: {error}")).await
+        }
+    }
+}
+
+impl Host {
+    /// Serves a session that was just forked.
+    fn add(self: &Arc<Self>, session: SandboxSession) -> io::Result<()> {
+        let listener = Listener::open(self, session)?;
+        // The other end lives as long as any listener.
+        self.opened.send(listener).map_err(io::Error::other)
+    }
+}
