@@ -85,6 +85,12 @@ impl Failure {
                 SandboxError::CommandNotExecutable { .. } => "command_not_executable",
                 SandboxError::Launch { .. } => "launch",
                 SandboxError::Io { .. } => "io",
+                SandboxError::SessionNotFound { .. } => "session_not_found",
+                SandboxError::TaskNotFound { .. } => "task_not_found",
+                SandboxError::WrongState { .. } => "wrong_state",
+                SandboxError::AlreadyExists { .. } => "already_exists",
+                SandboxError::NotFound { .. } => "not_found",
+                SandboxError::File(_) => "file",
                 _ => "sandbox",
             },
         }
@@ -103,6 +109,9 @@ impl Failure {
             SandboxError::MissingPath { .. } => Some("create it, or leave the rule out"),
             SandboxError::CommandNotFound { .. } => {
                 Some("check the spelling, or name the program by its path")
+            }
+            SandboxError::TaskNotFound { .. } => {
+                Some("run \"sandbox session tasks ID\" to see which there are")
             }
             _ => None,
         })

@@ -5,6 +5,8 @@
 //! and says what to write instead. Symbolic links are resolved later, on the host, by
 //! [`resolve`](crate::resolve).
 
+pub(crate) mod lossless;
+
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};

@@ -367,3 +367,25 @@ async fn a_long_path_is_no_obstacle() -> Outcome {
     supervisor.await??;
     Ok(())
 }
+
+/// A payload that reached another session's socket could have it apply what it likes.
+#[tokio::test]
+async fn no_session_sees_what_sessions_are_made_of() -> Outcome {
+    for tier in [TierChoice::Namespaces, TierChoice::Landlock] {
+        let all = tempfile::tempdir()?;
+        let top = fs::canonicalize(all.path())?;
+        fs::write(top.join("file"), "seen\n")?;
+        let confinement = Arc::new(LinuxConfinement::new(tier)?);
+        let local = LocalSessions::new(confinement, top.join("root"));
+        let level = sandbox_core::EnforcementLevel::BestEffort;
+        let policy = Policy::read_only().write(&top)?.enforcement(level).build()?;
+        let id = local.provision(SandboxSpec::new(policy)).await?.id;
+        fs::write(top.join("root/sessions").join(id.as_str()).join("key"), "the key\n")?;
+        let look = "cat file; cat root/sessions/*/key; ls root/sessions; mv root elsewhere; \
+                    cat elsewhere/sessions/*/key";
+        let result = local.exec(&id, shell(look).cwd(&top)).await?;
+        assert_eq!(result.stdout.text(), "seen\n", "{tier:?}: {}", result.stderr.text());
+        local.terminate(&id).await?;
+    }
+    Ok(())
+}

@@ -22,6 +22,7 @@ pub(super) enum NetChoice {
     /// Nothing can be reached
     None,
     /// The host's network, without a filter
+    #[value(alias = "host")]
     Unrestricted,
 }
 
@@ -46,6 +47,13 @@ pub(super) enum EnforcementChoice {
     BestEffort,
     /// Confine nothing, only clean the environment
     Off,
+}
+
+impl BackendChoice {
+    /// The word that stands for it.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
 }
 
 /// `--backend`.

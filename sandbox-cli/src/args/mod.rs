@@ -8,6 +8,7 @@ mod choices;
 mod limits;
 mod options;
 mod rules;
+mod session;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,6 +17,11 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use choices::{BackendChoice, PresetChoice};
 pub(crate) use options::{Options, from_file as policy_from_file};
+pub(crate) use session::{
+    AttachArgs, CpArgs, CreateArgs, ExecArgs, ForkArgs, Form, IdArgs, KillArgs, ListArgs, LogsArgs,
+    MountArgs, NetworkArgs, Outside, PortAction, PortArgs, ReapArgs, RmArgs, SessionCommand, Sides,
+    SnapshotArgs, SpawnArgs, TaskArgs,
+};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -48,6 +54,12 @@ pub(crate) enum Command {
     /// Check, explain and write policies
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Make sandboxes that last, and run commands in them
+    #[command(subcommand)]
+    Session(SessionCommand),
+    /// Own one session, which standard input describes
+    #[command(hide = true)]
+    Supervise(SuperviseArgs),
     /// Print the completion script of a shell
     Completions(CompletionsArgs),
     /// Print the manual page, or write every page into a folder
@@ -81,6 +93,14 @@ pub(crate) struct RunArgs {
     /// The command and its arguments, passed on verbatim
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// `sandbox supervise`.
+#[derive(Args, Debug)]
+pub(crate) struct SuperviseArgs {
+    /// The mechanisms to use
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) backend: BackendChoice,
 }
 
 /// `sandbox shell`.

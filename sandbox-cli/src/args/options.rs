@@ -65,7 +65,7 @@ impl Options {
         &self,
         command: &[impl AsRef<OsStr>],
     ) -> Result<(Policy, ExecRequest), Failure> {
-        let policy = self.policy()?;
+        let policy = self.policy(&[])?;
         // An empty command is refused where every other command is judged.
         let mut words = command.iter().map(AsRef::as_ref);
         let mut request = ExecRequest::new(words.next().unwrap_or_default()).args(words);
@@ -80,8 +80,25 @@ impl Options {
         Ok((policy, request))
     }
 
-    /// The policy alone.
-    fn policy(&self) -> Result<Policy, Failure> {
+    /// The policy of a sandbox that lasts; it carries the values of variables too, as far as it can.
+    pub(super) fn lasting(&self) -> Result<Policy, Failure> {
+        if self.cwd.is_some() {
+            return Err(Failure::usage("--cwd is a command's, and none is started here")
+                .with_help("give it to \"sandbox session exec\""));
+        }
+        let value = |variable: &OsString| {
+            let text = variable.to_str().ok_or_else(|| {
+                let message = format!("--env {}: a policy holds text alone", quoted(variable));
+                Failure::usage(message).with_help("set it with \"sandbox session exec --env\"")
+            })?;
+            Ok(text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())))
+        };
+        let values = self.env.iter().filter_map(|variable| value(variable).transpose());
+        self.policy(&values.collect::<Result<Vec<_>, Failure>>()?)
+    }
+
+    /// The policy alone, which sets these variables.
+    fn policy(&self, values: &[(String, String)]) -> Result<Policy, Failure> {
         let workspace = self.workspace.as_deref();
         let workspace = workspace.map(|path| absolute("--workspace", path)).transpose()?;
         let rules = self.rules.rules(workspace.as_ref())?;
@@ -91,6 +108,9 @@ impl Options {
         }
         for name in self.env.iter().filter_map(|variable| passed(variable)) {
             builder = builder.pass_env(name)?;
+        }
+        for (name, value) in values {
+            builder = builder.set_env(name, value)?;
         }
         if let Some(net) = self.net {
             builder = builder.network(net.into());
@@ -164,7 +184,7 @@ fn add_variable(request: ExecRequest, variable: &OsStr) -> ExecRequest {
 }
 
 /// Splits `NAME=VALUE` at the first `=`, without a detour through text.
-fn split_at_equals(variable: &OsStr) -> Option<(OsString, OsString)> {
+pub(super) fn split_at_equals(variable: &OsStr) -> Option<(OsString, OsString)> {
     let bytes = variable.as_encoded_bytes();
     let at = bytes.iter().position(|&byte| byte == b'=')?;
     let part = |bytes: &[u8]| crate::platform::os_string(bytes);

@@ -97,3 +97,14 @@ pub(super) fn absolute(option: &str, path: &Path) -> Result<SandboxPath, Failure
     };
     SandboxPath::from_user(path, &base).map_err(|error| wrong(error.to_string()))
 }
+
+/// A path in a sandbox that exists already, where no directory is the current one.
+pub(super) fn inside(option: &str, path: &Path) -> Result<SandboxPath, Failure> {
+    let wrong =
+        |why: &dyn std::fmt::Display| Failure::usage(format!("{option} {}: {why}", quoted(path)));
+    if !path.is_absolute() && !path.as_os_str().is_empty() {
+        return Err(wrong(&"it is not an absolute path")
+            .with_help("write a path of the session such as /workspace/src"));
+    }
+    SandboxPath::from_user(path, Path::new("/")).map_err(|error| wrong(&error))
+}

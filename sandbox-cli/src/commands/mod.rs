@@ -6,7 +6,9 @@ mod doctor;
 mod man;
 mod policy;
 mod run;
+mod session;
 mod shell;
+mod supervise;
 
 use crate::args::{Command, PolicyCommand};
 use crate::failure::Failure;
@@ -24,6 +26,8 @@ pub(crate) fn dispatch(command: Command) -> Result<i32, Failure> {
         Command::Policy(PolicyCommand::Explain(args)) => policy::explain(&args),
         Command::Policy(PolicyCommand::Schema) => policy::schema(),
         Command::Policy(PolicyCommand::Init(args)) => policy::init(&args),
+        Command::Supervise(args) => supervise::supervise(&args),
+        Command::Session(command) => session::session(&command),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => man::man(&args),
     }
@@ -36,6 +40,7 @@ pub(crate) fn wants_json(command: &Command) -> bool {
         Command::Doctor(args) => args.json,
         Command::Policy(PolicyCommand::Check(args)) => args.json,
         Command::Policy(PolicyCommand::Explain(args)) => args.json,
+        Command::Session(command) => command.json(),
         _ => false,
     }
 }

@@ -7,6 +7,11 @@ pub(crate) mod failure;
 pub(crate) mod notes;
 pub(crate) mod policy;
 pub(crate) mod result;
+pub(crate) mod session;
+pub(crate) mod session_changes;
+pub(crate) mod session_log;
+mod session_table;
+pub(crate) mod session_tasks;
 mod style;
 pub(crate) mod template;
 #[cfg(test)]

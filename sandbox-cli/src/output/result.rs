@@ -6,7 +6,7 @@
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use sandbox_core::session::{Change, Conflict};
-use sandbox_core::{Captured, Denials, ExecResult, Exit, Gap};
+use sandbox_core::{Denials, ExecResult, Exit, Gap, Usage};
 use serde::{Serialize, Serializer};
 
 use crate::commands::Review;
@@ -42,10 +42,17 @@ struct Reviewed<'a> {
     conflicts: &'a [Conflict],
 }
 
+/// What was used, in the units of JSON.
 #[derive(Serialize)]
-struct Used {
+pub(super) struct Used {
     cpu_ms: Option<u64>,
     memory_peak_bytes: Option<u64>,
+}
+
+impl Used {
+    pub(super) fn of(usage: &Usage) -> Self {
+        Self { cpu_ms: usage.cpu.map(millis), memory_peak_bytes: usage.memory_peak }
+    }
 }
 
 #[derive(Serialize)]
@@ -55,7 +62,7 @@ struct Enforced<'a> {
 }
 
 /// Bytes that become base64 piece by piece.
-struct Base64<'a>(&'a [u8]);
+pub(super) struct Base64<'a>(&'a [u8]);
 
 impl Serialize for Base64<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -81,8 +88,8 @@ pub(crate) fn print_reviewed(result: &ExecResult, review: &Review) -> Result<(),
 }
 
 pub(super) fn outcome(result: &ExecResult) -> Outcome<'_> {
-    let (stdout, stdout_base64) = stream(&result.stdout);
-    let (stderr, stderr_base64) = stream(&result.stderr);
+    let (stdout, stdout_base64) = text_or_base64(&result.stdout.bytes);
+    let (stderr, stderr_base64) = text_or_base64(&result.stderr.bytes);
     Outcome {
         exit_code: result.exit.shell_code(),
         timed_out: result.exit == Exit::TimedOut,
@@ -93,20 +100,18 @@ pub(super) fn outcome(result: &ExecResult) -> Outcome<'_> {
         stderr_base64,
         truncated: result.stdout.truncated || result.stderr.truncated,
         elapsed_ms: millis(result.elapsed),
-        usage: Used {
-            cpu_ms: result.usage.cpu.map(millis),
-            memory_peak_bytes: result.usage.memory_peak,
-        },
+        usage: Used::of(&result.usage),
         denials: &result.denials,
         report: Enforced { tier: &result.report.tier, gaps: result.report.gaps() },
         review: None,
     }
 }
 
-fn stream(captured: &Captured) -> (Option<&str>, Option<Base64<'_>>) {
-    match std::str::from_utf8(&captured.bytes) {
+/// Bytes as text, if they are, else as base64.
+pub(super) fn text_or_base64(bytes: &[u8]) -> (Option<&str>, Option<Base64<'_>>) {
+    match std::str::from_utf8(bytes) {
         Ok(text) => (Some(text), None),
-        Err(_) => (None, Some(Base64(&captured.bytes))),
+        Err(_) => (None, Some(Base64(bytes))),
     }
 }
 

@@ -4,6 +4,8 @@
 //! the task that feeds standard input, the signals. Only what can block for ever has a thread of
 //! its own: reading our standard input, writing our outputs.
 
+pub(crate) mod attach;
+mod keys;
 pub(crate) mod relay;
 mod stdin;
 mod writer;
@@ -188,7 +190,8 @@ fn lost(stream: Stream, error: std::io::Error) -> Result<(), Failure> {
 }
 
 impl Stream {
-    fn name(self) -> &'static str {
+    /// The stream as messages name it.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Stdout => "standard output",
             Self::Stderr => "standard error",

@@ -21,12 +21,8 @@ const END_OF_FILE: u8 = 4;
 /// Carries standard input to the command until one of them ends. Dropping `input` is the command's
 /// end of file; on a terminal that is a character instead, and the keyboard stays.
 pub(super) async fn feed(mut input: Input, terminal: bool) {
-    let (sender, mut blocks) = mpsc::channel(WAITING);
-    let thread = std::thread::Builder::new().name("stdin".into());
-    if thread.spawn(move || read(&sender)).is_err() {
-        // The command sees an empty input rather than one that never ends.
-        return;
-    }
+    // Without it, the command sees an empty input rather than one that never ends.
+    let Some(mut blocks) = blocks() else { return };
     let mut last = b'\n';
     while let Some(block) = blocks.recv().await {
         // A command that closed its input is not the caller's concern.
@@ -41,6 +37,14 @@ pub(super) async fn feed(mut input: Input, terminal: bool) {
         let _ = input.write_all(ends).await;
         std::future::pending::<()>().await;
     }
+}
+
+/// What is read from standard input, until its end; `None` where no thread can be had.
+pub(super) fn blocks() -> Option<mpsc::Receiver<Vec<u8>>> {
+    let (sender, blocks) = mpsc::channel(WAITING);
+    let thread = std::thread::Builder::new().name("stdin".into());
+    thread.spawn(move || read(&sender)).ok()?;
+    Some(blocks)
 }
 
 fn read(sender: &mpsc::Sender<Vec<u8>>) {

@@ -178,6 +178,12 @@ impl Policy {
         self.enforcement
     }
 
+    /// The same policy, with one more path hidden.
+    pub(crate) fn hiding(mut self, path: SandboxPath) -> Self {
+        self.filesystem.add(path, Rights::empty());
+        self
+    }
+
     /// The folder that commands work in by default.
     #[must_use]
     pub fn workspace_path(&self) -> Option<&SandboxPath> {

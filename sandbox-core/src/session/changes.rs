@@ -26,7 +26,8 @@ pub enum ChangeKind {
 /// One path that differs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Change {
-    /// Where, relative to the mount's target.
+    /// Where, relative to the mount's target. In JSON a text, or bytes where it is none.
+    #[serde(with = "crate::path::lossless")]
     pub path: PathBuf,
     /// How.
     pub kind: ChangeKind,
@@ -39,7 +40,8 @@ pub struct Change {
 /// A path that could not be applied, because the host changed it meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Conflict {
-    /// Where, relative to the mount's target.
+    /// Where, relative to the mount's target. In JSON a text, or bytes where it is none.
+    #[serde(with = "crate::path::lossless")]
     pub path: PathBuf,
     /// What the session did.
     pub ours: ChangeKind,

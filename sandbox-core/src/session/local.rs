@@ -9,6 +9,7 @@
 //! A session leaves the register before it is taken down, so a call meets a whole session or none.
 
 mod activity;
+mod attach;
 mod calls;
 mod clock;
 mod folder;

@@ -91,6 +91,7 @@ pub(super) const CREDENTIALS: &[&str] = &[
     ".config/chromium",
     ".mozilla",
     ".local/share/keyrings",
+    ".local/state/sandbox",
     ".cargo/credentials",
     ".cargo/credentials.toml",
     ".gem/credentials",

@@ -72,9 +72,6 @@ impl Files {
     pub fn make_link(&self, path: &SandboxPath, target: &Path) -> Result<()> {
         let place = walk(&self.mounts, path, Last::Keep)?;
         place.check_writable()?;
-        if place.found()?.is_some() {
-            return Err(FileError::Exists { path: path.clone() });
-        }
         system::link(target, &place.folder, &place.name).map_err(place.io("linking"))
     }
 

@@ -1,6 +1,6 @@
 //! The calls of [`SandboxBackend`] on local sessions.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,6 +15,9 @@ use crate::confine::Confinement;
 use crate::error::{Result, SandboxError};
 use crate::exec::{ExecRequest, Usage};
 use crate::ids::{SessionId, SnapshotName};
+use crate::mount::FilesystemMount;
+use crate::plan::Plan;
+use crate::policy::network::NetworkPolicy;
 use crate::run::Running;
 use crate::session::backend::{BackgroundTasks, MountChanges, SandboxBackend};
 use crate::session::changes::Applied;
@@ -50,6 +53,21 @@ impl<C: Confinement + ?Sized> SandboxBackend for LocalSessions<C> {
         let has =
             |live: &&Arc<Live>| labels.iter().all(|(k, v)| live.spec.labels.get(k) == Some(v));
         Ok(all.iter().filter(has).map(|live| live.info()).collect())
+    }
+
+    async fn attach_filesystem(&self, id: &SessionId, mount: FilesystemMount) -> Result<()> {
+        self.attach(&self.register.get(id)?, mount).await
+    }
+
+    async fn apply_network_policy(&self, id: &SessionId, policy: NetworkPolicy) -> Result<()> {
+        let live = self.register.get(id)?;
+        if live.inner().plan.network == policy {
+            return Ok(());
+        }
+        // Judged as at the beginning: what could not be enforced then cannot be now.
+        let plan = Plan { network: policy, ..live.inner().plan.clone() };
+        LocalBackend::new(Arc::clone(&self.confinement)).judge(&plan)?;
+        Err(self.unsupported("another network policy in a session that lives: make a new session"))
     }
 
     async fn spawn(&self, id: &SessionId, request: ExecRequest) -> Result<Running> {
@@ -114,11 +132,11 @@ impl<C: Confinement + ?Sized> SandboxBackend for LocalSessions<C> {
         for _ in 0..count {
             let heritage = Heritage {
                 parent: id.clone(),
-                layer_folder: live.layer_folder.clone(),
+                layer_folder: live.layer_folder(),
                 frozen: frozen.clone(),
                 stamps: stamps.clone(),
             };
-            let spec = SandboxSpec { id: None, ..live.spec.clone() };
+            let spec = SandboxSpec { id: None, mounts: live.mounts(), ..live.spec.clone() };
             match self.make(spec, Some(heritage)) {
                 Ok(fork) => made.push(fork),
                 Err(error) => {
@@ -194,7 +212,7 @@ impl Live {
     pub(super) async fn freeze_layers(&self) -> Result<Vec<Frozen>> {
         let _gate = self.gate.lock().await;
         self.check_alive("a fork")?;
-        match self.layer_folder {
+        match self.layer_folder() {
             Some(_) => self.push(),
             None => Ok(Vec::new()),
         }
@@ -202,11 +220,11 @@ impl Live {
 
     /// With the gate held: a fresh layer on every stack.
     fn push(&self) -> Result<Vec<Frozen>> {
-        let Some(folder) = &self.layer_folder else { return Ok(Vec::new()) };
+        let Some(folder) = self.layer_folder() else { return Ok(Vec::new()) };
         let stacks = self.inner().stacks.clone();
         let frozen = stacks.iter().map(Stack::whole).collect();
         let pushed: Vec<_> =
-            stacks.iter().map(|stack| stack.pushed(folder)).collect::<Result<_>>()?;
+            stacks.iter().map(|stack| stack.pushed(&folder)).collect::<Result<_>>()?;
         self.still(|| self.restack(&pushed, false))?;
         Ok(frozen)
     }
@@ -224,7 +242,7 @@ impl Live {
         let _gate = self.gate.lock().await;
         self.check_whole("a difference")?;
         let stacks = self.inner().stacks.clone();
-        let root = self.layer_root();
+        let root = &self.layer_root();
         let changes = |stack: &Stack| {
             let changes = self.enclosure().diff(&stack.source, &stack.layers(root))?;
             Ok(MountChanges { target: stack.target.clone(), changes })
@@ -257,11 +275,11 @@ impl Live {
             let source = crate::path::quoted(&stack.source);
             SandboxError::InvalidRequest(format!("{source} could not be written to at the start"))
         })?;
-        self.enclosure().apply(&stack.source, &stack.layers(self.layer_root()), stamp)
+        self.enclosure().apply(&stack.source, &stack.layers(&self.layer_root()), stamp)
     }
 
-    fn layer_root(&self) -> &Path {
-        self.layer_folder.as_ref().map_or(Path::new(""), |folder| folder.path())
+    fn layer_root(&self) -> PathBuf {
+        self.layer_folder().map(|folder| folder.path().to_path_buf()).unwrap_or_default()
     }
 
     async fn discard(&self) -> Result<()> {
@@ -273,9 +291,9 @@ impl Live {
 
     /// With the gate held: a fresh layer over these.
     fn stack_over(&self, frozen: Vec<Frozen>) -> Result<()> {
-        let Some(folder) = &self.layer_folder else { return Ok(()) };
+        let Some(folder) = self.layer_folder() else { return Ok(()) };
         let stacks = self.inner().stacks.clone();
-        let over = stacks.iter().zip(frozen).map(|(stack, frozen)| stack.over(frozen, folder));
+        let over = stacks.iter().zip(frozen).map(|(stack, frozen)| stack.over(frozen, &folder));
         let over: Vec<_> = over.collect::<Result<_>>()?;
         self.still(|| self.restack(&over, true))
     }
@@ -304,7 +322,7 @@ impl Live {
     /// Refuses what only folders that are copied on write have.
     fn check_whole(&self, operation: &'static str) -> Result<()> {
         self.check_alive(operation)?;
-        if self.layer_folder.is_some() {
+        if self.layer_folder().is_some() {
             return Ok(());
         }
         Err(SandboxError::InvalidRequest(format!(

@@ -12,6 +12,7 @@ use crate::confine::Enclosure;
 use crate::error::{Result, SandboxError};
 use crate::exec::{ExecRequest, Usage};
 use crate::ids::SessionId;
+use crate::mount::FilesystemMount;
 use crate::plan::{Host, Mounted, Plan};
 use crate::run::Running;
 use crate::session::files::Files;
@@ -27,8 +28,8 @@ const OWN_VARIABLES: [(&str, &str); 2] =
 /// A session. What lives in it ends before its folders go: the order of the fields.
 pub(super) struct Live {
     enclosure: Arc<dyn Enclosure>,
-    pub(super) layer_folder: Option<Arc<LayerFolder>>,
-    _folder: Folder,
+    inner: Mutex<Inner>,
+    folder: Folder,
     id: SessionId,
     created: u64,
     parent: Option<SessionId>,
@@ -39,7 +40,6 @@ pub(super) struct Live {
     pub(super) ports: tokio::sync::Mutex<Vec<Publication>>,
     /// Held by whoever changes the session as a whole.
     pub(super) gate: tokio::sync::Mutex<()>,
-    inner: Mutex<Inner>,
 }
 
 /// What changes.
@@ -47,9 +47,13 @@ pub(super) struct Inner {
     pub(super) state: SandboxState,
     /// The sandbox as it is furnished now.
     pub(super) plan: Plan,
+    /// The mounts as they were asked for.
+    pub(super) mounts: Vec<FilesystemMount>,
     /// The mounts but those with layers.
     pub(super) fixed: Vec<Mounted>,
     pub(super) stacks: Vec<Stack>,
+    /// Where the layers are, if there are any.
+    pub(super) layer_folder: Option<Arc<LayerFolder>>,
     pub(super) snapshots: Vec<(SandboxSnapshot, Vec<Frozen>)>,
 }
 
@@ -59,7 +63,6 @@ pub(super) struct Parts {
     pub(super) parent: Option<SessionId>,
     pub(super) spec: SandboxSpec,
     pub(super) folder: Folder,
-    pub(super) layer_folder: Option<Arc<LayerFolder>>,
     pub(super) enclosure: Arc<dyn Enclosure>,
     pub(super) report: Report,
     pub(super) inner: Inner,
@@ -67,11 +70,11 @@ pub(super) struct Parts {
 
 impl Live {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { id, parent, spec, folder, layer_folder, enclosure, report, inner } = parts;
+        let Parts { id, parent, spec, folder, enclosure, report, inner } = parts;
         Self {
             enclosure,
-            layer_folder,
-            _folder: folder,
+            inner: Mutex::new(inner),
+            folder,
             id,
             created: crate::session::spec::now(),
             parent,
@@ -81,7 +84,6 @@ impl Live {
             tasks: Tasks::new(Settings::default()),
             ports: tokio::sync::Mutex::default(),
             gate: tokio::sync::Mutex::new(()),
-            inner: Mutex::new(inner),
         }
     }
 
@@ -103,16 +105,42 @@ impl Live {
 
     /// What there is to say of it.
     pub(super) fn info(&self) -> SandboxSession {
+        let (state, mounts) = {
+            let inner = self.inner();
+            (inner.state, inner.mounts.clone())
+        };
         SandboxSession {
             id: self.id.clone(),
-            state: self.inner().state,
+            state,
             created: self.created,
             labels: self.spec.labels.clone(),
             metadata: self.spec.metadata.clone(),
-            mounts: self.spec.mounts.clone(),
+            mounts,
             parent: self.parent.clone(),
             report: self.report.clone(),
         }
+    }
+
+    pub(super) fn mounts(&self) -> Vec<FilesystemMount> {
+        self.inner().mounts.clone()
+    }
+
+    pub(super) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    pub(super) fn layer_folder(&self) -> Option<Arc<LayerFolder>> {
+        self.inner().layer_folder.clone()
+    }
+
+    /// Where its layers are; made for the first that it gets.
+    pub(super) fn layers_at(&self, root: &Path) -> Result<Arc<LayerFolder>> {
+        if let Some(folder) = self.layer_folder() {
+            return Ok(folder);
+        }
+        let made = Arc::new(LayerFolder::make(root)?);
+        self.inner().layer_folder = Some(Arc::clone(&made));
+        Ok(made)
     }
 
     /// The error of a call that this state does not allow.
@@ -181,7 +209,7 @@ impl Live {
 
     /// The plan with other stacks, and nothing changed yet.
     fn plan_with(&self, stacks: &[Stack]) -> Result<Plan> {
-        let Some(folder) = &self.layer_folder else { return Ok(self.inner().plan.clone()) };
+        let Some(folder) = self.layer_folder() else { return Ok(self.inner().plan.clone()) };
         let layered = stacks.iter().map(|stack| stack.mounted(folder.path()));
         let mounts: Vec<Mounted> = self.inner().fixed.iter().cloned().chain(layered).collect();
         Plan::furnished(&self.spec.policy, &mounts, &Host::current())

@@ -1,6 +1,6 @@
 //! The making of a session.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,6 +16,7 @@ use crate::ids::SessionId;
 use crate::mount::{FilesystemAccess, FilesystemMount, MountSource};
 use crate::path::SandboxPath;
 use crate::plan::{Host, Mounted, Plan, Shown};
+use crate::policy::PolicyError;
 use crate::policy::filesystem::Rights;
 use crate::session::spec::{SandboxSpec, SandboxState};
 use crate::{MEMORY_MOUNT, OUTPUTS_MOUNT};
@@ -32,8 +33,11 @@ pub(super) struct Heritage {
 
 impl<C: Confinement + ?Sized> LocalSessions<C> {
     /// Makes a session and registers it.
-    pub(super) fn make(&self, spec: SandboxSpec, from: Option<Heritage>) -> Result<Arc<Live>> {
+    pub(super) fn make(&self, mut spec: SandboxSpec, from: Option<Heritage>) -> Result<Arc<Live>> {
         check_mounts(&spec.mounts)?;
+        // Whoever sees what sessions are made of could reach into others, or out of its own.
+        let own = SandboxPath::from_user(&self.root, Path::new("/"));
+        spec.policy = spec.policy.hiding(own.map_err(PolicyError::from)?);
         let id = match &spec.id {
             Some(id) => id.clone(),
             None => self.free_id()?,
@@ -62,8 +66,9 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
             None => stack.stamped(&*enclosure),
         };
         let stacks = stacks.into_iter().enumerate().map(begin).collect();
-        let inner = Inner { state, plan, fixed, stacks, snapshots };
-        let parts = Parts { id, parent, spec, folder, layer_folder, enclosure, report, inner };
+        let mounts = spec.mounts.clone();
+        let inner = Inner { state, plan, mounts, fixed, stacks, layer_folder, snapshots };
+        let parts = Parts { id, parent, spec, folder, enclosure, report, inner };
         let live = Arc::new(Live::new(parts));
         self.register.add(&live)?;
         Register::keep_time(&self.register, &live);
@@ -82,7 +87,7 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
 }
 
 /// Refuses mounts at the places that every session has.
-fn check_mounts(mounts: &[FilesystemMount]) -> Result<()> {
+pub(super) fn check_mounts(mounts: &[FilesystemMount]) -> Result<()> {
     let own = |mount: &&FilesystemMount| {
         let target = mount.target.as_path();
         [MEMORY_MOUNT, OUTPUTS_MOUNT].iter().any(|own| Path::new(own).starts_with(target))
@@ -120,26 +125,35 @@ fn stacks(
 
 /// The mounts that stay as they are, with the two that every session has.
 fn fixed_mounts(mounts: &[FilesystemMount], folder: &Folder) -> Result<Vec<Mounted>> {
-    let own = |source: PathBuf| Shown::Own { source };
     let mut all = Vec::new();
     for (number, mount) in mounts.iter().enumerate() {
-        let shown = match &mount.source {
-            MountSource::Overlay { .. } => continue,
-            MountSource::Bind { source, access } => {
-                let rights = match access {
-                    FilesystemAccess::ReadOnly => Rights::READ_ONLY,
-                    FilesystemAccess::ReadWrite => Rights::READ_WRITE,
-                };
-                Shown::Host { source: source.clone().into(), rights }
-            }
-            MountSource::Scratch => own(folder.scratch(number)?),
-            MountSource::Tmpfs { size } => Shown::Memory { size: *size },
-        };
-        all.push(Mounted { target: mount.target.clone(), shown });
+        if !matches!(mount.source, MountSource::Overlay { .. }) {
+            let shown = shown(&mount.source, number, folder)?;
+            all.push(Mounted { target: mount.target.clone(), shown });
+        }
     }
     for (target, name) in [(MEMORY_MOUNT, "memory"), (OUTPUTS_MOUNT, "outputs")] {
-        let target = SandboxPath::new(target).map_err(crate::policy::PolicyError::from)?;
-        all.push(Mounted { target, shown: own(folder.path().join(name)) });
+        let target = SandboxPath::new(target).map_err(PolicyError::from)?;
+        let shown = Shown::Own { source: folder.path().join(name) };
+        all.push(Mounted { target, shown });
     }
     Ok(all)
+}
+
+/// What a mount that is not copied on write shows; a session's mounts have numbers.
+pub(super) fn shown(source: &MountSource, number: usize, folder: &Folder) -> Result<Shown> {
+    Ok(match source {
+        MountSource::Bind { source, access } => {
+            let rights = match access {
+                FilesystemAccess::ReadOnly => Rights::READ_ONLY,
+                FilesystemAccess::ReadWrite => Rights::READ_WRITE,
+            };
+            Shown::Host { source: source.clone().into(), rights }
+        }
+        MountSource::Tmpfs { size } => Shown::Memory { size: *size },
+        // A copied folder has layers, which its caller makes.
+        MountSource::Scratch | MountSource::Overlay { .. } => {
+            Shown::Own { source: folder.scratch(number)? }
+        }
+    })
 }
