@@ -2,6 +2,7 @@
 
 mod folders;
 mod loose;
+mod pool;
 #[cfg(unix)]
 mod stream;
 
@@ -23,6 +24,7 @@ use crate::session::{Applied, Change};
 
 pub use folders::OpenFolder;
 pub use loose::Loose;
+pub use pool::Pool;
 #[cfg(unix)]
 pub use stream::Stream;
 
@@ -143,6 +145,11 @@ pub trait Enclosure: Send + Sync {
     /// The step that failed. Nothing of the command has run then.
     fn start(&self, plan: &Plan) -> Result<Launched>;
 
+    /// A hint that a command will come soon: what it will need beside its own plan is made ahead.
+    fn warm_up(&self, plan: &Plan) {
+        let _ = plan;
+    }
+
     /// Stops every process where it is.
     ///
     /// # Errors
@@ -164,6 +171,17 @@ pub trait Enclosure: Send + Sync {
     /// failed, after which the place may be bare.
     fn relayer(&self, plan: &Plan, path: &Path, anyway: bool) -> Result<bool> {
         let _ = (plan, path, anyway);
+        Err(no_layers())
+    }
+
+    /// Copies what a layer holds into an empty one: for a snapshot of a folder that is in use.
+    /// Nothing may run meanwhile.
+    ///
+    /// # Errors
+    /// [`SandboxError::Unsupported`](crate::SandboxError::Unsupported) by default; what cannot be
+    /// read or written.
+    fn duplicate(&self, layer: &Path, copy: &Path) -> Result<()> {
+        let _ = (layer, copy);
         Err(no_layers())
     }
 

@@ -24,6 +24,7 @@ mod beneath;
 mod compare;
 mod content;
 mod cursor;
+mod duplicate;
 mod entry;
 mod marks;
 mod removal;
@@ -45,6 +46,7 @@ use cursor::Cursor;
 use walk::{Event, Walk};
 
 pub use apply::{Options, apply};
+pub use duplicate::duplicate;
 pub use removal::remove_tree;
 pub use stamp::Stamp;
 

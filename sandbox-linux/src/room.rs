@@ -211,6 +211,10 @@ impl Enclosure for Room {
         launched(started, jail, Cgroup::none())
     }
 
+    fn warm_up(&self, plan: &Plan) {
+        self.put_spare(ns::birth_inside(plan));
+    }
+
     fn freeze(&self) -> Result<()> {
         self.signal_all(libc::SIGSTOP)
     }
@@ -233,6 +237,10 @@ impl Enclosure for Room {
             other => other.map_err(failure)?,
         }
         Ok(true)
+    }
+
+    fn duplicate(&self, layer: &Path, copy: &Path) -> Result<()> {
+        layers::duplicate(layer, copy)
     }
 
     fn stamp(&self, source: &Path) -> Result<Stamp> {

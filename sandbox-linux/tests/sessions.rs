@@ -140,6 +140,48 @@ async fn snapshots_are_gone_back_to() -> Outcome {
     Ok(())
 }
 
+/// A command that works in the folder all the time, and so keeps its layer in use.
+#[tokio::test]
+async fn a_folder_in_use_is_kept_as_it_is_at_the_moment() -> Outcome {
+    let stage = Stage::new()?;
+    fs::create_dir(stage.repo()?.join("old"))?;
+    fs::write(stage.repo()?.join("old/gone"), "host\n")?;
+    let id = stage.open(stage.spec()?).await?;
+    let work = "exec 3>> log; n=0; while :; do n=$((n+1)); echo $n >&3; echo $n > count; done";
+    let busy = ExecRequest::new("sh").arg("-c").arg(work).cwd("/work");
+    let task = stage.sessions.tasks()?.start(&id, busy).await?.id;
+    let script = "mkdir -p deep/er; echo one > deep/er/file; ln deep/er/file second; ln -s x link
+        chmod 751 deep; touch -d @1000000000 deep/er; rm -r old; mkdir old; echo new > old/new
+        mkfifo pipe; truncate -s 1M holes; echo end >> holes; chmod 600 holes; rm file";
+    assert_eq!(stage.run(&id, script).await?, "");
+    let look = "find . -path ./log -o -path ./count -o -printf '%p %y %m %n %s %T@\\n' | sed 's/^\\. .*//' | sort
+        cat deep/er/file second old/*; readlink link; cat file; tail -c4 holes";
+    let before = stage.run(&id, look).await?;
+    let kept = stage.sessions.snapshot(&id, &name("while it runs")?).await?;
+    let fork = stage.sessions.fork(&id, 1).await?.remove(0).id;
+    let count = |id: SessionId| {
+        let stage = &stage;
+        async move { stage.run(&id, "cat count; tail -n1 log").await }
+    };
+    let counted = count(fork.clone()).await?;
+    assert_eq!(stage.run(&fork, look).await?, before);
+    let lost = stage.run(&id, "rm -r deep second; echo more > old/new; cat file").await?;
+    assert!(lost.contains("No such file"), "{lost}");
+    // It goes on in the session, and nowhere else.
+    let now = count(id.clone()).await?;
+    assert_ne!(now, counted);
+    assert_eq!(count(fork.clone()).await?, counted);
+    stage.sessions.tasks()?.kill(&id, task).await?;
+    stage.sessions.tasks()?.wait(&id, task).await?;
+    stage.sessions.restore(&id, &kept.name).await?;
+    assert_eq!(stage.run(&id, look).await?, before);
+    for id in [id, fork] {
+        stage.sessions.terminate(&id).await?;
+    }
+    assert_eq!(stage.left(), Vec::<PathBuf>::new());
+    Ok(())
+}
+
 #[tokio::test]
 async fn forks_go_their_own_ways() -> Outcome {
     let stage = Stage::new()?;

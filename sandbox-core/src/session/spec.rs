@@ -32,6 +32,10 @@ pub struct SandboxSpec {
     pub ttl: Option<Span>,
     /// How long nothing may happen in it, and what happens then.
     pub idle: Option<(Span, OnIdle)>,
+    /// Each command has a sandbox to itself, made ahead: this many wait. Without, all commands share
+    /// one that lasts.
+    #[serde(default)]
+    pub pool: Option<usize>,
 }
 
 /// What happens to a session in which nothing happens.
@@ -56,6 +60,7 @@ impl SandboxSpec {
             metadata: Labels::new(),
             ttl: None,
             idle: None,
+            pool: None,
         }
     }
 
@@ -91,6 +96,14 @@ impl SandboxSpec {
     #[must_use]
     pub fn ttl(mut self, time: Span) -> Self {
         self.ttl = Some(time);
+        self
+    }
+
+    /// Gives each command a sandbox to itself, and keeps this many waiting. What lies in the
+    /// session's mounts is shared; folders that are copied on write are not possible then.
+    #[must_use]
+    pub fn pool(mut self, waiting: usize) -> Self {
+        self.pool = Some(waiting);
         self
     }
 

@@ -37,6 +37,11 @@ impl Cursor {
         &self.here
     }
 
+    /// The names that lie between the beginning and here.
+    pub(super) fn way(&self) -> impl Iterator<Item = &CStr> {
+        self.way.iter().map(|(name, _)| &**name)
+    }
+
     /// How many names lie between the beginning and here.
     pub(super) fn depth(&self) -> usize {
         self.way.len()

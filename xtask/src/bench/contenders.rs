@@ -12,6 +12,11 @@ use crate::workspace::on_path;
 
 /// One way to start a command.
 pub(super) trait Contender {
+    /// Does beside the clock what the next run needs.
+    fn prepare(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Starts the command, waits for it and fails if it failed.
     fn run_once(&mut self) -> Result<()>;
 }
@@ -42,13 +47,36 @@ pub(super) const ROWS: &[Row] = &[
     Row { label: "namespaces, big heap", contender: "namespaces", heap: Heap::Big },
     Row { label: "namespaces, host network", contender: "namespaces-net", heap: Heap::Small },
     Row { label: "session exec", contender: "session", heap: Heap::Small },
+    Row { label: "pool", contender: "pool", heap: Heap::Small },
     Row { label: "bwrap, no network", contender: "bwrap", heap: Heap::Small },
     Row { label: "bwrap, host network", contender: "bwrap-net", heap: Heap::Small },
     Row { label: "sandbox run", contender: "sandbox", heap: Heap::Small },
+    Row { label: "sandbox session exec", contender: "sandbox-session", heap: Heap::Small },
 ];
 
-/// Prepares a contender. `sandbox` is the release binary of the command line.
-pub(super) fn open(name: &str, sandbox: &Path) -> Result<Box<dyn Contender>> {
+/// What is measured with `--state`, beside a plain copy of the same workspace.
+#[rustfmt::skip]
+pub(super) const STATE: &[Row] = &[
+    Row { label: "cp -a", contender: "copy", heap: Heap::Small },
+    Row { label: "snapshot", contender: "snapshot", heap: Heap::Small },
+    Row { label: "restore", contender: "restore", heap: Heap::Small },
+    Row { label: "fork into 10", contender: "fork", heap: Heap::Small },
+    Row { label: "end of 51 processes", contender: "tree", heap: Heap::Small },
+];
+
+/// What contenders are given.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct Given {
+    /// The release binary of the command line.
+    #[arg(long)]
+    pub(super) sandbox: PathBuf,
+    /// Where the large workspace is, or will be.
+    #[arg(long)]
+    pub(super) workspace: PathBuf,
+}
+
+/// Prepares a contender.
+pub(super) fn open(name: &str, given: &Given) -> Result<Box<dyn Contender>> {
     const BWRAP: &[&str] = &["--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev", "--proc"];
     let quiet = find("true")?;
     let program = match name {
@@ -57,9 +85,14 @@ pub(super) fn open(name: &str, sandbox: &Path) -> Result<Box<dyn Contender>> {
         "bwrap-net" => {
             Program::new(find("bwrap")?).args(BWRAP).args(&["/proc", "--share-net"]).arg(&quiet)
         }
-        "sandbox" => Program::new(sandbox.into()).args(&["run", "--"]).arg(&quiet),
+        "sandbox" => Program::new(given.sandbox.clone()).args(&["run", "--"]).arg(&quiet),
         "landlock" | "namespaces" | "namespaces-net" => return super::library::open(name, &quiet),
-        "session" => return super::library::session(&quiet),
+        "session" => return super::library::session(&quiet, None),
+        "pool" => return super::library::session(&quiet, Some(2)),
+        "sandbox-session" => return Ok(Box::new(CliSession::new(&given.sandbox, &quiet)?)),
+        "copy" | "snapshot" | "restore" | "fork" | "tree" => {
+            return super::state::open(name, &given.workspace);
+        }
         _ => bail!("there is no contender {name}"),
     };
     Ok(Box::new(program))
@@ -101,14 +134,56 @@ impl Contender for Program {
     }
 }
 
+/// A session that the command line keeps, and a command in it.
+struct CliSession {
+    program: PathBuf,
+    state: tempfile::TempDir,
+    exec: Program,
+}
+
+impl CliSession {
+    fn new(sandbox: &Path, quiet: &Path) -> Result<Self> {
+        let state = tempfile::tempdir()?;
+        let mut create = Command::new(sandbox);
+        create.args(["session", "create"]).env("XDG_STATE_HOME", state.path());
+        let made = create.stdin(Stdio::null()).output().context("run sandbox")?;
+        let errors = String::from_utf8_lossy(&made.stderr);
+        ensure!(made.status.success(), "sandbox session create: {errors}");
+        let id = String::from_utf8(made.stdout).context("read the identifier")?;
+        let mut exec = Program::new(sandbox.into());
+        exec.command.env("XDG_STATE_HOME", state.path());
+        let exec = exec.args(&["session", "exec", id.trim(), "--"]).arg(quiet);
+        Ok(Self { program: sandbox.into(), state, exec })
+    }
+}
+
+impl Contender for CliSession {
+    fn run_once(&mut self) -> Result<()> {
+        self.exec.run_once()
+    }
+}
+
+impl Drop for CliSession {
+    fn drop(&mut self) {
+        let mut remove = Command::new(&self.program);
+        remove.args(["session", "rm", "--all"]).env("XDG_STATE_HOME", self.state.path());
+        // The worker's end is no place to complain.
+        let _ = remove.stdin(Stdio::null()).stdout(Stdio::null()).status();
+    }
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
+    fn nothing() -> Given {
+        Given { sandbox: "/nonexistent/sandbox".into(), workspace: "/dev/null/none".into() }
+    }
+
     #[test]
     fn every_row_has_a_contender() {
-        for row in ROWS {
-            let opened = open(row.contender, Path::new("/nonexistent/sandbox"));
+        for row in ROWS.iter().chain(STATE) {
+            let opened = open(row.contender, &nothing());
             let error = opened.err().map(|error| error.to_string()).unwrap_or_default();
             assert!(!error.contains("no contender"), "{error}");
         }
@@ -116,8 +191,8 @@ mod tests {
 
     #[test]
     fn a_command_that_fails_is_an_error() {
-        assert!(open("plain", Path::new("")).unwrap().run_once().is_ok());
+        assert!(open("plain", &nothing()).unwrap().run_once().is_ok());
         assert!(Program::new(find("false").unwrap()).run_once().is_err());
-        assert!(open("sandbox", Path::new("/nonexistent")).unwrap().run_once().is_err());
+        assert!(open("sandbox", &nothing()).unwrap().run_once().is_err());
     }
 }

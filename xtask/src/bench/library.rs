@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use sandbox_core::plan::{Host, Plan};
@@ -10,6 +11,9 @@ use sandbox_core::{ExecRequest, Exit, NetworkPolicy, Policy, SessionId};
 use sandbox_linux::{LinuxConfinement, Prepared, TierChoice};
 
 use super::contenders::Contender;
+
+/// The time in which a pool fills up again.
+const SETTLE: Duration = Duration::from_millis(5);
 
 /// Prepares a tier.
 pub(super) fn open(name: &str, program: &Path) -> Result<Box<dyn Contender>> {
@@ -23,13 +27,14 @@ pub(super) fn open(name: &str, program: &Path) -> Result<Box<dyn Contender>> {
     Ok(Box::new(Launch(Prepared::new(plan, tier)?)))
 }
 
-/// Prepares a session.
-pub(super) fn session(program: &Path) -> Result<Box<dyn Contender>> {
+/// Prepares a session, or a pool of this many.
+pub(super) fn session(program: &Path, pool: Option<usize>) -> Result<Box<dyn Contender>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let root = tempfile::tempdir()?;
     let confinement = Arc::new(LinuxConfinement::new(TierChoice::Namespaces)?);
     let sessions = LocalSessions::new(confinement, root.path().join("root"));
-    let spec = SandboxSpec::new(Policy::read_only().build()?);
+    let mut spec = SandboxSpec::new(Policy::read_only().build()?);
+    spec.pool = pool;
     let id = runtime.block_on(sessions.provision(spec))?.id;
     let program = program.to_path_buf();
     Ok(Box::new(Session { runtime, sessions, id, program, _root: root }))
@@ -45,6 +50,12 @@ struct Session {
 }
 
 impl Contender for Session {
+    fn prepare(&mut self) -> Result<()> {
+        // What a pool makes anew after each command is made while nobody waits.
+        self.runtime.block_on(tokio::time::sleep(SETTLE));
+        Ok(())
+    }
+
     fn run_once(&mut self) -> Result<()> {
         let request = ExecRequest::new(&self.program);
         let result = self.runtime.block_on(self.sessions.exec(&self.id, request))?;

@@ -10,6 +10,6 @@ pub(super) fn open(name: &str, _: &Path) -> Result<Box<dyn Contender>> {
     bail!("{name} is a tier of Linux")
 }
 
-pub(super) fn session(_: &Path) -> Result<Box<dyn Contender>> {
+pub(super) fn session(_: &Path, _: Option<usize>) -> Result<Box<dyn Contender>> {
     bail!("sessions of Linux are measured on Linux")
 }

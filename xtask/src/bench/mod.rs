@@ -12,19 +12,21 @@ mod contenders;
 #[cfg_attr(not(target_os = "linux"), path = "library_elsewhere.rs")]
 mod library;
 mod report;
+#[cfg_attr(not(target_os = "linux"), path = "state_elsewhere.rs")]
+mod state;
 mod stats;
 mod svg;
 pub(crate) mod worker;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::workspace::Workspace;
-use contenders::{Heap, ROWS, Row};
+use contenders::{Given, Heap, ROWS, Row, STATE};
 use report::Measured;
 use stats::Summary;
 use worker::Worker;
@@ -46,6 +48,9 @@ pub(crate) struct Args {
     /// How many rounds to count
     #[arg(long, value_name = "N", default_value_t = 200)]
     iterations: usize,
+    /// Measure snapshots, restores and forks of a large workspace instead
+    #[arg(long, conflicts_with = "svg")]
+    state: bool,
     /// The heap of the big process, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 4096)]
     heap_mb: usize,
@@ -60,10 +65,16 @@ struct Entrant {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     ensure!(args.iterations > 0, "no rounds, no results");
-    let sandbox = crate::dist::build(&Workspace::locate()?)?;
-    let mut entrants = enter(args, &sandbox)?;
-    for round in 0..WARM_UP + args.iterations {
-        run_round(&mut entrants, round)?;
+    let workspace = Workspace::locate()?;
+    let given = Given {
+        sandbox: crate::dist::build(&workspace)?,
+        workspace: workspace.target.join("bench").join("workspace"),
+    };
+    let mut entrants = enter(args, &given)?;
+    // A copy takes seconds, and nothing of it has to be warmed up.
+    let warm_up = if args.state { 1 } else { WARM_UP };
+    for round in 0..warm_up + args.iterations {
+        run_round(&mut entrants, round, round >= warm_up)?;
     }
     let measured: Vec<Measured> = entrants.iter().map(measure).collect();
     match args.json {
@@ -77,7 +88,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn enter(args: &Args, sandbox: &Path) -> Result<Vec<Entrant>> {
+fn enter(args: &Args, given: &Given) -> Result<Vec<Entrant>> {
     // Optimised: part of what is measured is our own code.
     let xtask = Workspace::locate()?.quick_binary()?;
     let entrant = |row: &'static Row| {
@@ -85,19 +96,20 @@ fn enter(args: &Args, sandbox: &Path) -> Result<Vec<Entrant>> {
             Heap::Small => SMALL_MB,
             Heap::Big => args.heap_mb,
         };
-        let worker = Worker::start(&xtask, row.contender, heap, sandbox);
+        let worker = Worker::start(&xtask, row.contender, heap, given);
         Entrant { row, worker, times: Vec::with_capacity(args.iterations) }
     };
-    Ok(ROWS.iter().map(entrant).collect())
+    let rows = if args.state { STATE } else { ROWS };
+    Ok(rows.iter().map(entrant).collect())
 }
 
-fn run_round(entrants: &mut [Entrant], round: usize) -> Result<()> {
+fn run_round(entrants: &mut [Entrant], round: usize, counts: bool) -> Result<()> {
     let count = entrants.len();
     for place in 0..count {
         let entrant = &mut entrants[(place + round) % count];
         let Ok(worker) = &mut entrant.worker else { continue };
         let time = worker.measure().with_context(|| entrant.row.label.to_owned())?;
-        if round >= WARM_UP {
+        if counts {
             entrant.times.push(time);
         }
     }

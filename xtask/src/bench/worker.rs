@@ -7,13 +7,13 @@
 use std::fs;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write, stdin};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::contenders::{Contender, open};
+use super::contenders::{Contender, Given, open};
 
 /// What must be left to the rest of the machine, in MiB.
 const SPARE_MB: usize = 512;
@@ -24,8 +24,8 @@ pub(crate) struct Args {
     contender: String,
     #[arg(long)]
     heap_mb: usize,
-    #[arg(long)]
-    sandbox: PathBuf,
+    #[command(flatten)]
+    given: Given,
 }
 
 /// The worker's side.
@@ -38,8 +38,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 fn serve(args: &Args) -> Result<()> {
     let heap = fill_heap(args.heap_mb)?;
-    let mut contender = open(&args.contender, &args.sandbox)?;
-    contender.run_once()?;
+    let mut contender = open(&args.contender, &args.given)?;
+    time(contender.as_mut())?;
     println!("ready");
     for line in stdin().lock().lines() {
         line.context("read a request")?;
@@ -50,6 +50,7 @@ fn serve(args: &Args) -> Result<()> {
 }
 
 fn time(contender: &mut dyn Contender) -> Result<Duration> {
+    contender.prepare()?;
     let start = Instant::now();
     contender.run_once()?;
     Ok(start.elapsed())
@@ -86,11 +87,12 @@ impl Worker {
         xtask: &Path,
         contender: &str,
         heap_mb: usize,
-        sandbox: &Path,
+        given: &Given,
     ) -> Result<Self> {
         let mut command = Command::new(xtask);
         command.args(["bench-worker", "--contender", contender, "--heap-mb"]);
-        command.arg(heap_mb.to_string()).arg("--sandbox").arg(sandbox);
+        command.arg(heap_mb.to_string()).arg("--sandbox").arg(&given.sandbox);
+        command.arg("--workspace").arg(&given.workspace);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().context("start a worker")?;
         let requests = child.stdin.take().context("the worker's stdin")?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::folder::LayerFolder;
 use super::layers::{Frozen, Stack};
 use super::live::Live;
 use super::provision::Heritage;
@@ -218,15 +219,23 @@ impl Live {
         }
     }
 
-    /// With the gate held: a fresh layer on every stack.
+    /// With the gate held: what every stack holds now, as layers that never change again.
     fn push(&self) -> Result<Vec<Frozen>> {
         let Some(folder) = self.layer_folder() else { return Ok(Vec::new()) };
         let stacks = self.inner().stacks.clone();
-        let frozen = stacks.iter().map(Stack::whole).collect();
-        let pushed: Vec<_> =
-            stacks.iter().map(|stack| stack.pushed(&folder)).collect::<Result<_>>()?;
-        self.still(|| self.restack(&pushed, false))?;
-        Ok(frozen)
+        self.still(|| {
+            let numbered = stacks.iter().enumerate();
+            numbered.map(|(at, stack)| self.push_one(at, stack, &folder)).collect()
+        })
+    }
+
+    /// A fresh layer goes on the stack. Where a command has files open in the one that is written
+    /// to, it goes on writing there, so that one is copied instead.
+    fn push_one(&self, at: usize, stack: &Stack, folder: &LayerFolder) -> Result<Frozen> {
+        if self.restack(at, &stack.pushed(folder)?, false)? {
+            return Ok(stack.whole());
+        }
+        stack.copied(folder, self.enclosure())
     }
 
     async fn restore(&self, name: &SnapshotName) -> Result<()> {
@@ -295,7 +304,10 @@ impl Live {
         let stacks = self.inner().stacks.clone();
         let over = stacks.iter().zip(frozen).map(|(stack, frozen)| stack.over(frozen, &folder));
         let over: Vec<_> = over.collect::<Result<_>>()?;
-        self.still(|| self.restack(&over, true))
+        self.still(|| {
+            let mut numbered = over.iter().enumerate();
+            numbered.try_for_each(|(at, stack)| self.restack(at, stack, true).map(drop))
+        })
     }
 
     /// Does something while nothing in the session moves.

@@ -51,6 +51,13 @@ impl Stack {
         self.over(self.whole(), folder)
     }
 
+    /// Every layer, with a copy of the one that is written to.
+    pub(super) fn copied(&self, folder: &LayerFolder, enclosure: &dyn Enclosure) -> Result<Frozen> {
+        let copy = folder.layer(&self.top.join("upper"))?;
+        enclosure.duplicate(&self.top.join("upper"), &copy.join("upper"))?;
+        Ok(std::iter::once(copy).chain(self.frozen.iter().cloned()).collect())
+    }
+
     /// A fresh layer over other frozen ones.
     pub(super) fn over(&self, frozen: Frozen, folder: &LayerFolder) -> Result<Self> {
         let fresh = Self::new(self.target.clone(), self.source.clone(), frozen, folder)?;

@@ -215,26 +215,19 @@ impl Live {
         Plan::furnished(&self.spec.policy, &mounts, &Host::current())
     }
 
-    /// Puts other stacks in the place of the present ones; with `anyway` also where files are in
-    /// use. Nothing may run meanwhile.
-    pub(super) fn restack(&self, stacks: &[Stack], anyway: bool) -> Result<()> {
-        let plan = self.plan_with(stacks)?;
-        for (at, stack) in stacks.iter().enumerate() {
-            if !self.enclosure.relayer(&plan, resolved(&plan, stack), anyway)? {
-                return Err(self.in_use(stack));
-            }
-            let mut inner = self.inner();
-            inner.stacks[at] = stack.clone();
-            inner.plan = plan.clone();
+    /// Puts another stack in the place of one; with `anyway` also where its files are in use, else
+    /// it tells whether they are not. Nothing may run meanwhile.
+    pub(super) fn restack(&self, at: usize, stack: &Stack, anyway: bool) -> Result<bool> {
+        let mut stacks = self.inner().stacks.clone();
+        stacks[at] = stack.clone();
+        let plan = self.plan_with(&stacks)?;
+        if !self.enclosure.relayer(&plan, resolved(&plan, stack), anyway)? {
+            return Ok(false);
         }
-        Ok(())
-    }
-
-    fn in_use(&self, stack: &Stack) -> SandboxError {
-        SandboxError::InvalidRequest(format!(
-            "a command of the session {} uses {}: wait for its end, or end it",
-            self.id, stack.target
-        ))
+        let mut inner = self.inner();
+        inner.stacks = stacks;
+        inner.plan = plan;
+        Ok(true)
     }
 }
 

@@ -10,7 +10,7 @@ use super::layers::{Frozen, Stack};
 use super::live::{Inner, Live, Parts};
 use super::{LocalSessions, Register};
 use crate::backend::LocalBackend;
-use crate::confine::{Confinement, Stamp};
+use crate::confine::{Confinement, Enclosure, Pool, Stamp};
 use crate::error::{Result, SandboxError};
 use crate::ids::SessionId;
 use crate::mount::{FilesystemAccess, FilesystemMount, MountSource};
@@ -30,6 +30,9 @@ pub(super) struct Heritage {
     /// When the copying of each mount began.
     pub(super) stamps: Vec<Option<Stamp>>,
 }
+
+/// The most sandboxes that wait in one pool.
+const MOST_WAITING: usize = 256;
 
 impl<C: Confinement + ?Sized> LocalSessions<C> {
     /// Makes a session and registers it.
@@ -58,7 +61,7 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
         let mounts: Vec<Mounted> = fixed.iter().cloned().chain(layers).collect();
         let plan = Plan::furnished(&spec.policy, &mounts, &Host::current())?;
         let report = LocalBackend::new(Arc::clone(&self.confinement)).judge(&plan)?;
-        let enclosure = Arc::clone(&self.confinement).enclose(&plan)?;
+        let enclosure = self.enclose(&plan, spec.pool)?;
         let (state, snapshots) = (SandboxState::Provisioned, Vec::new());
         // A fork is measured by what its parent was.
         let begin = |(at, stack): (usize, Stack)| match stamps.get(at) {
@@ -73,6 +76,17 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
         self.register.add(&live)?;
         Register::keep_time(&self.register, &live);
         Ok(live)
+    }
+
+    fn enclose(&self, plan: &Plan, pool: Option<usize>) -> Result<Arc<dyn Enclosure>> {
+        let confinement = Arc::clone(&self.confinement);
+        match pool {
+            None => confinement.enclose(plan),
+            Some(size) if size <= MOST_WAITING => Ok(Arc::new(Pool::new(confinement, plan, size)?)),
+            Some(size) => Err(SandboxError::InvalidRequest(format!(
+                "a pool of {size} is more than {MOST_WAITING}: make several sessions"
+            ))),
+        }
     }
 
     /// An identifier that nobody has.
