@@ -121,6 +121,9 @@ impl Options {
         if let Some(level) = self.enforcement {
             builder = builder.enforcement(level.into());
         }
+        for root in crate::platform::state::all_roots() {
+            builder = builder.hide(root)?;
+        }
         let policy = builder.build()?;
         rules.iter().try_for_each(|rule| rule.check(&policy))?;
         Ok(policy)

@@ -48,6 +48,9 @@ struct LifeOptions {
     /// What happens then
     #[arg(long, value_enum, default_value = "suspend", requires = "session_idle")]
     on_idle: IdleChoice,
+    /// Give each command a sandbox to itself, and keep this many waiting
+    #[arg(long, value_name = "N")]
+    pool: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -80,6 +83,7 @@ impl CreateArgs {
         spec.ttl = life.ttl.map(|time| some("--ttl", time)).transpose()?;
         let idle = life.session_idle.map(|time| some("--idle", time)).transpose()?;
         spec.idle = idle.map(|time| (time, life.on_idle.into()));
+        spec.pool = life.pool;
         Ok(spec)
     }
 }

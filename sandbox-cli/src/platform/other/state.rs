@@ -8,3 +8,8 @@ use crate::failure::Failure;
 pub(crate) fn root(_: &Path) -> Result<PathBuf, Failure> {
     Err(Failure::usage("sessions are not supported on this system"))
 }
+
+/// There are none.
+pub(crate) fn all_roots() -> Vec<PathBuf> {
+    Vec::new()
+}

@@ -19,7 +19,7 @@ pub(crate) fn root(apart: &Path) -> Result<PathBuf, Failure> {
             "there is no place for a session's folders outside of the workspace",
         )
         .with_help("set XDG_STATE_HOME to a folder of yours")),
-        None => Ok(Path::new(SHARED).join(format!("sandbox-{}", geteuid().as_raw()))),
+        None => Ok(fallback()),
     }
 }
 
@@ -27,6 +27,19 @@ pub(crate) fn root(apart: &Path) -> Result<PathBuf, Failure> {
 pub(crate) fn shared_root() -> Result<PathBuf, Failure> {
     // Nothing is inside of a path that cannot be.
     root(Path::new("/dev/null/none"))
+}
+
+/// Everywhere that this user's sessions have folders: no sandbox is to see them, for whoever can
+/// reach a session's owner can do with it what its user can.
+pub(crate) fn all_roots() -> Vec<PathBuf> {
+    let mut roots: Vec<PathBuf> = shared_root().into_iter().chain([fallback()]).collect();
+    roots.dedup();
+    roots.retain(|root| root.exists());
+    roots
+}
+
+fn fallback() -> PathBuf {
+    Path::new(SHARED).join(format!("sandbox-{}", geteuid().as_raw()))
 }
 
 /// For users without a home, or who work in it as a whole. On disk, and everybody may make a folder
