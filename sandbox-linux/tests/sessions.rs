@@ -204,6 +204,29 @@ async fn forks_go_their_own_ways() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_fork_has_what_its_parent_remembers() -> Outcome {
+    let stage = Stage::new()?;
+    let id = stage.open(stage.spec()?.mount(FilesystemMount::scratch("/scratch")?)).await?;
+    stage
+        .run(&id, "echo note > $SANDBOX_MEMORY_DIR/note; mkdir /scratch/a; echo b > /scratch/a/b")
+        .await?;
+    let forks = stage.sessions.fork(&id, 2).await?;
+    stage.run(&id, "echo later > /scratch/a/b").await?;
+    for fork in &forks {
+        let found = stage
+            .run(&fork.id, "cat $SANDBOX_MEMORY_DIR/note /scratch/a/b; echo > /scratch/a/c")
+            .await?;
+        assert_eq!(found, "note\nb\n");
+    }
+    assert_eq!(stage.run(&id, "ls /scratch/a").await?, "b\n");
+    for id in forks.into_iter().map(|fork| fork.id).chain([id]) {
+        stage.sessions.terminate(&id).await?;
+    }
+    assert_eq!(stage.left(), Vec::<PathBuf>::new());
+    Ok(())
+}
+
+#[tokio::test]
 async fn changes_are_listed_and_applied() -> Outcome {
     let stage = Stage::new()?;
     let id = stage.open(stage.spec()?).await?;

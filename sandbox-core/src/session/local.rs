@@ -12,11 +12,15 @@ mod activity;
 mod attach;
 mod calls;
 mod clock;
+mod copies;
 mod folder;
+mod heritage;
+mod layered;
 mod layers;
 mod live;
 mod ports;
 mod provision;
+mod states;
 #[cfg_attr(unix, path = "local/system_unix.rs")]
 #[cfg_attr(not(unix), path = "local/system_other.rs")]
 mod system;

@@ -56,6 +56,18 @@ impl Folder {
         &self.path
     }
 
+    /// The folders that commands write to, with names that are the same for a fork's.
+    pub(super) fn own(&self) -> Result<Vec<(String, PathBuf)>> {
+        let failed = || SandboxError::io("listing a session's folders");
+        let named = |name: &str| (name.to_owned(), self.path.join(name));
+        let mut all = vec![named("memory"), named("outputs")];
+        for entry in fs::read_dir(self.path.join("scratch")).map_err(failed())? {
+            let name = entry.map_err(failed())?.file_name();
+            all.push(named(&format!("scratch/{}", name.display())));
+        }
+        Ok(all)
+    }
+
     /// A new empty folder for a scratch mount.
     pub(super) fn scratch(&self, number: usize) -> Result<PathBuf> {
         let path = self.path.join("scratch").join(number.to_string());
