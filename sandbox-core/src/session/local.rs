@@ -14,6 +14,7 @@ mod calls;
 mod clock;
 mod copies;
 mod folder;
+mod fork;
 mod heritage;
 mod layered;
 mod layers;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::live::Live;
-use super::provision::Heritage;
 use super::{LocalSessions, folder};
 use crate::backend::LocalBackend;
 use crate::capability::SandboxCapabilities;
@@ -120,31 +119,9 @@ impl<C: Confinement + ?Sized> SandboxBackend for LocalSessions<C> {
             return Err(SandboxError::InvalidRequest(text));
         }
         let live = self.register.get(id)?;
-        let frozen = live.freeze_layers().await?;
-        let stamps: Vec<_> = live.inner().stacks.iter().map(|s| s.stamp.clone()).collect();
-        let mut made = Vec::with_capacity(count);
-        for _ in 0..count {
-            let heritage = Heritage {
-                parent: id.clone(),
-                layer_folder: live.layer_folder(),
-                frozen: frozen.clone(),
-                stamps: stamps.clone(),
-            };
-            let spec = SandboxSpec { id: None, mounts: live.mounts(), ..live.spec.clone() };
-            match self.make(spec, Some(heritage)) {
-                Ok(fork) => made.push(fork),
-                Err(error) => {
-                    for fork in made {
-                        self.terminate(fork.id()).await?;
-                    }
-                    return Err(error);
-                }
-            }
-        }
+        let made = self.forks(&live, count).await?;
         if let Err(error) = live.hand_down(&made).await {
-            for fork in made {
-                self.terminate(fork.id()).await?;
-            }
+            self.end_all(made).await?;
             return Err(error);
         }
         Ok(made.iter().map(|fork| fork.info()).collect())

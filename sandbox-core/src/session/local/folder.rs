@@ -2,7 +2,7 @@
 //! with the sessions that were forked from it.
 //!
 //! ```text
-//! ROOT/sessions/ID/{lock,memory,outputs,scratch/N}
+//! ROOT/sessions/ID/{lock,memory,outputs,scratch/N,snapshots}
 //! ROOT/layers/NUMBER/{lock,N/{upper,work}}
 //! ```
 //!
@@ -13,6 +13,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Result, SandboxError};
 use crate::ids::SessionId;
@@ -46,7 +47,7 @@ impl Folder {
             made => made.map_err(failed())?,
         }
         let lock = lock(&path).map_err(failed())?.ok_or_else(taken)?;
-        for name in ["memory", "outputs", "scratch"] {
+        for name in ["memory", "outputs"] {
             system::make_private(&path.join(name)).map_err(failed())?;
         }
         Ok(Self { path, _lock: lock })
@@ -61,7 +62,11 @@ impl Folder {
         let failed = || SandboxError::io("listing a session's folders");
         let named = |name: &str| (name.to_owned(), self.path.join(name));
         let mut all = vec![named("memory"), named("outputs")];
-        for entry in fs::read_dir(self.path.join("scratch")).map_err(failed())? {
+        let scratch = match fs::read_dir(self.path.join("scratch")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(all),
+            listed => listed.map_err(failed())?,
+        };
+        for entry in scratch {
             let name = entry.map_err(failed())?.file_name();
             all.push(named(&format!("scratch/{}", name.display())));
         }
@@ -70,8 +75,16 @@ impl Folder {
 
     /// A new empty folder for a scratch mount.
     pub(super) fn scratch(&self, number: usize) -> Result<PathBuf> {
-        let path = self.path.join("scratch").join(number.to_string());
-        system::make_private(&path).map_err(SandboxError::io("making a scratch folder"))?;
+        let failed = || SandboxError::io("making a scratch folder");
+        let all = self.path.join("scratch");
+        match system::make_private(&all) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(failed()(error));
+            }
+            _ => {}
+        }
+        let path = all.join(number.to_string());
+        system::make_private(&path).map_err(failed())?;
         Ok(path)
     }
 }
@@ -88,6 +101,8 @@ impl Drop for Folder {
 pub(super) struct LayerFolder {
     path: PathBuf,
     lock: Option<File>,
+    /// The number of the last layer; those before may be gone.
+    last: AtomicU64,
 }
 
 impl LayerFolder {
@@ -98,9 +113,9 @@ impl LayerFolder {
     pub(super) fn make(root: &Path) -> Result<Self> {
         let failed = || SandboxError::io("making a folder for layers");
         let all = private_folder(root, "layers")?;
-        let path = numbered(&all).map_err(failed())?;
+        let path = numbered(&all, 1).map_err(failed())?.0;
         let lock = lock(&path).map_err(failed())?;
-        Ok(Self { path, lock })
+        Ok(Self { path, lock, last: AtomicU64::new(0) })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -110,7 +125,10 @@ impl LayerFolder {
     /// A new layer: where changes go, and what the system needs beside it.
     pub(super) fn layer(&self, like: &Path) -> Result<PathBuf> {
         let failed = || SandboxError::io("making a layer");
-        let path = numbered(&self.path).map_err(failed())?;
+        // Two at once find two numbers all the same.
+        let next = self.last.load(Ordering::Relaxed) + 1;
+        let (path, number) = numbered(&self.path, next).map_err(failed())?;
+        self.last.fetch_max(number, Ordering::Relaxed);
         for name in ["upper", "work"] {
             system::make_private(&path.join(name)).map_err(failed())?;
         }
@@ -189,14 +207,13 @@ fn private_folder(root: &Path, name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Makes a folder whose name is the first number that is free.
-fn numbered(folder: &Path) -> io::Result<PathBuf> {
-    let mut number = 1u64;
+/// Makes a folder whose name is the first number that is free, from one on.
+fn numbered(folder: &Path, mut number: u64) -> io::Result<(PathBuf, u64)> {
     loop {
         let path = folder.join(number.to_string());
         match system::make_private(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-            made => return made.map(|()| path),
+            made => return made.map(|()| (path, number)),
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::session::spec::{SandboxSpec, SandboxState};
 use crate::{MEMORY_MOUNT, OUTPUTS_MOUNT};
 
 /// What a fork takes from its parent.
+#[derive(Clone)]
 pub(super) struct Heritage {
     pub(super) parent: SessionId,
     pub(super) layer_folder: Option<Arc<LayerFolder>>,
