@@ -259,3 +259,21 @@ fn less_shows_pages_and_reads_keys() {
         assert_eq!(wait(&mut child).code(), Some(0));
     });
 }
+
+/// What the sandbox makes for the command is open to the command, whatever its caller's mask.
+#[test]
+fn the_callers_mask_does_not_matter() {
+    on_each_backend(|job| {
+        let inner = job.command(&[], &["sh", "-c", "echo >/dev/null && umask && pwd && ls"]);
+        let mut command = std::process::Command::new("/bin/sh");
+        command.args(["-c", "umask 077; exec \"$@\"", "sh"]);
+        command.arg(inner.get_program()).args(inner.get_args());
+        for (name, value) in inner.get_envs().filter_map(|(name, value)| Some((name, value?))) {
+            command.env(name, value);
+        }
+        let made = command.output().expect("a shell");
+        let errors = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "{errors}");
+        assert!(made.stdout.starts_with(b"0022\n"), "{:?}", made.stdout);
+    });
+}

@@ -3,15 +3,19 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a test harness")]
 
+mod careless;
+
 use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use careless::CarelessSessions;
 use sandbox_core::capability::{Enforcement, Feature, Report, SandboxCapabilities};
 use sandbox_core::confine::{Confinement, Ended, Explanation, Launched, Process};
-use sandbox_core::conformance::{self, Finding, Options, Outcome, Subject};
+use sandbox_core::conformance::{self, Finding, Keeper, Options, Outcome, Subject};
 use sandbox_core::denial::Denials;
 use sandbox_core::plan::Plan;
+use sandbox_core::session::SandboxBackend;
 use sandbox_core::{Exit, LocalBackend, Result, SandboxError, TerminalSize, Usage};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,7 +27,13 @@ fn main() -> ExitCode {
     }
     let Ok(mut options) = Options::from_env() else { return ExitCode::from(2) };
     options.quiet = true;
-    let subject = || vec![Subject::new("careless", Ok(LocalBackend::new(Arc::new(Careless))))];
+    let sessions = |root: &std::path::Path| -> Result<Arc<dyn SandboxBackend>> {
+        Ok(Arc::new(CarelessSessions::new(Arc::new(Careless), root)))
+    };
+    let subject = || {
+        let commands = Subject::new("careless", Ok(LocalBackend::new(Arc::new(Careless))));
+        vec![commands.with_sessions(Keeper::new(sessions).orphan(|_| Ok(())))]
+    };
     let Some(summary) = conformance::run(subject, &options) else { return ExitCode::from(2) };
     let wrong: Vec<_> = summary.findings.iter().filter(|finding| is_wrong(finding)).collect();
     for finding in &wrong {

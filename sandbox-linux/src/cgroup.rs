@@ -8,13 +8,13 @@
 //! A group is removed when the run has ended. A launcher that was killed leaves an empty folder;
 //! the next run removes those, knowing them by the number of a process that is no more.
 
+mod freezer;
 mod tree;
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sandbox_core::{ResourceLimits, Result, SandboxError};
@@ -23,9 +23,13 @@ use crate::report::Groups;
 use crate::rlimit::Held;
 use tree::{Hierarchy, Version};
 
+pub(crate) use freezer::{Entry, Freezer};
+
 /// The groups of one run.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
+    /// Of the commands of a sandbox that lasts. Goes before the groups around it.
+    pub(crate) commands: Option<Freezer>,
     groups: Vec<Group>,
     /// What the groups hold.
     pub(crate) held: Held,
@@ -79,12 +83,33 @@ impl Cgroup {
         made
     }
 
-    /// No group at all.
-    pub(crate) fn none() -> Self {
-        Self { groups: Vec::new(), held: Held::default(), cpus: false }
+    /// Leaves the processes that a sandbox that lasts needs itself out of their limit.
+    pub(crate) fn admit(&self, limits: &ResourceLimits, helpers: u32) {
+        let processes = limits.processes.filter(|_| self.held.processes);
+        let most = processes.map(|processes| u64::from(processes) + u64::from(helpers));
+        for (group, most) in self.groups.iter().zip(most.into_iter().cycle()) {
+            // Of the groups one counts processes; without this it counts a few too many.
+            let _ = fs::OpenOptions::new()
+                .write(true)
+                .open(group.path.join("pids.max"))
+                .and_then(|mut file| file.write_all(most.to_string().as_bytes()));
+        }
     }
 
-    /// Whether there is no group at all.
+    /// No group at all.
+    pub(crate) fn none() -> Self {
+        Self { commands: None, groups: Vec::new(), held: Held::default(), cpus: false }
+    }
+
+    /// Makes a group for commands, which can stand still, if that is possible here.
+    pub(crate) fn add_commands(&mut self) {
+        let two = self.groups.iter().find(|group| group.version == Version::Two);
+        if self.commands.is_none() {
+            self.commands = Freezer::create(two.map(|group| group.path.as_path()));
+        }
+    }
+
+    /// Whether no group has limits.
     pub(crate) fn is_empty(&self) -> bool {
         self.groups.is_empty()
     }
@@ -136,10 +161,7 @@ impl Cgroup {
         if let Some(at) = self.groups.iter().position(|g| g.path.starts_with(&hierarchy.path)) {
             return Ok(at);
         }
-        hierarchy.sweep();
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = hierarchy.path.join(format!("sandbox-{}-{number}", std::process::id()));
+        let path = hierarchy.fresh();
         fs::create_dir(&path)?;
         let file = match hierarchy.version {
             Version::Two => fs::File::open(&path),
@@ -182,21 +204,27 @@ impl Cgroup {
             let cpu = read("cpu.stat").and_then(|text| value(&text, "usage_usec"));
             all.cpu = all.cpu.or(cpu.map(Duration::from_micros));
         }
+        all.cpu = all.cpu.or_else(|| self.commands.as_ref()?.cpu());
         all
     }
 }
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
+        self.commands = None;
         for group in &self.groups {
-            // The last process may still be on its way out of the group.
-            for pause in [0, 1, 2, 5, 10, 20, 50, 100] {
-                std::thread::sleep(Duration::from_millis(pause));
-                match fs::remove_dir(&group.path) {
-                    Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
-                    _ => break,
-                }
-            }
+            remove(&group.path);
+        }
+    }
+}
+
+/// Removes a group. The last process may still be on its way out of it.
+fn remove(path: &Path) {
+    for pause in [0, 1, 2, 5, 10, 20, 50, 100] {
+        std::thread::sleep(Duration::from_millis(pause));
+        match fs::remove_dir(path) {
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
+            _ => break,
         }
     }
 }

@@ -115,15 +115,21 @@ impl Helper {
         self.pid
     }
 
-    /// Gives the helper its descriptors, in the order of [`crate::abi::fd`], and so its start.
+    /// Tells a helper that was forked that its start comes in a moment.
     ///
     /// # Errors
     /// What the kernel answers.
-    pub(crate) fn begin(&self, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-        match &self.ends {
-            Some(ends) => order(&ends.control, request::START, 0, &[], descriptors),
-            None => Err(io::ErrorKind::NotConnected.into()),
-        }
+    pub(crate) fn ready(&self) -> io::Result<()> {
+        order(self.control()?, request::READY, 0, &[], &[])
+    }
+
+    /// Gives the helper its descriptors, in the order of [`crate::abi::fd`], and so its start. To one
+    /// that was forked the program may be attached.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub(crate) fn begin(&self, attached: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        order(self.control()?, request::START, 0, attached, descriptors)
     }
 
     pub(crate) fn control(&self) -> io::Result<&OwnedFd> {

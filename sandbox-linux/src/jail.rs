@@ -6,14 +6,15 @@
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sandbox_core::plan::Plan;
+use sandbox_core::plan::{Place, Plan};
 use sandbox_core::policy::{EnforcementLevel, SyscallProfile};
 use sandbox_core::{NetworkPolicy, Result, SandboxError, TerminalSize};
 
+use crate::abi::{INLINE, fd, group};
+use crate::cgroup::Entry;
 use crate::facts::Facts;
 use crate::fs::{landlock, mounts};
 use crate::identity::Identity;
@@ -38,11 +39,13 @@ pub(crate) enum Tier {
 #[derive(Debug)]
 pub(crate) struct Jail {
     pub(crate) tier: Tier,
-    pub(crate) program: OwnedFd,
+    pub(crate) program: Handed,
     /// The names of the program's calls, list by list.
     pub(crate) names: [Vec<String>; 3],
     pub(crate) ruleset: Option<OwnedFd>,
     pub(crate) identity: Identity,
+    /// Of a sandbox that lasts: the way into the group of its commands.
+    pub(crate) commands: Option<Arc<OwnedFd>>,
     pub(crate) terminal: Option<TerminalSize>,
     pub(crate) stdin: bool,
     /// The payload's private folder on the host, where no mount can make one.
@@ -53,15 +56,26 @@ pub(crate) struct Jail {
     pub(crate) rests: mounts::Rests,
 }
 
-/// The longest single argument or variable that `execve` takes, with its NUL.
-const LONGEST_ARGUMENT: usize = 32 * 4096;
+/// How a program gets to the helper.
+#[derive(Debug)]
+pub(crate) enum Handed {
+    /// In a sealed memory file.
+    File(OwnedFd),
+    /// With the start: its bytes.
+    Inline(Vec<u8>),
+}
 
 impl Jail {
     /// Compiles a sandbox that lasts, with nothing to run.
     ///
     /// # Errors
     /// As [`Jail::compile`].
-    pub(crate) fn furnish(plan: &Plan, facts: &Facts, groups: Groups) -> Result<Self> {
+    pub(crate) fn furnish(
+        plan: &Plan,
+        facts: &Facts,
+        groups: Groups,
+        commands: Option<Entry>,
+    ) -> Result<Self> {
         let mut program = Program::new();
         if !plan.layers.is_empty() && plan.places.first().is_some_and(|p| p.path == Path::new("/"))
         {
@@ -76,9 +90,27 @@ impl Jail {
         let rests = inside(&mut program, plan, &identity, facts, groups.held);
         program.pid_namespace = true;
         program.serves = true;
-        ns::keep_ruleset(&mut program, facts.landlock > 0);
-        let jail = Self::finish(program, plan, Tier::Namespaces, identity, Outside::default())?;
-        Ok(Self { rests, ..jail })
+        let (way, commands) = match commands {
+            None => (group::NONE, None),
+            Some(Entry::Born(folder)) => (group::BORN, Some(folder)),
+            Some(Entry::Moved(file)) => (group::MOVED, Some(file)),
+        };
+        program.group = way;
+        let number = fd::FIRST_EXTRA + i32::try_from(identity.namespaces.len()).unwrap_or(i32::MAX);
+        ns::keep(&mut program, facts.landlock > 0, commands.is_some().then_some(number));
+        let outside = Outside::default();
+        let jail = Self::finish(program, false, plan, Tier::Namespaces, identity, outside)?;
+        Ok(Self { rests, commands, ..jail })
+    }
+
+    /// Compiles the cloning of a place for a sandbox that lasts and is there already.
+    ///
+    /// # Errors
+    /// As [`Jail::compile`].
+    pub(crate) fn lend(plan: &Plan, place: &Place, identity: Identity) -> Result<Self> {
+        let mut program = Program::new();
+        mounts::clone(&mut program, place, identity.idmaps.get(&place.path).copied());
+        Self::finish(program, false, plan, Tier::Off, identity, Outside::default())
     }
 
     /// Compiles a command in a sandbox that lasts. The helper that runs it was forked there, with
@@ -94,11 +126,12 @@ impl Jail {
         }
         let groups = Groups::default();
         supervise(&mut program, plan, Tier::Landlock, groups.held);
-        let context = Context { tier: Tier::Namespaces, facts, groups, user, filtered: true };
+        let context =
+            Context { tier: Tier::Namespaces, facts, groups, user, filtered: true, forked: true };
         command(&mut program, plan, &context, plan.environment.clone())?;
         ns::give_up(&mut program, Tier::Namespaces, user);
         let identity = Identity { user, ..Identity::default() };
-        Self::finish(program, plan, Tier::Namespaces, identity, Outside::default())
+        Self::finish(program, true, plan, Tier::Namespaces, identity, Outside::default())
     }
 
     /// Compiles a plan for a tier; `groups` says which limits control groups will hold.
@@ -117,31 +150,42 @@ impl Jail {
         if tier == Tier::Namespaces {
             inside(&mut program, plan, &identity, facts, groups.held);
         }
+        if tier != Tier::Namespaces {
+            let arguments = [libc::PR_SET_CHILD_SUBREAPER.into(), 1.into()];
+            let call = libc::SYS_prctl;
+            program.call(Phase::Setup, "adopt what is left behind", call, &arguments);
+        }
         supervise(&mut program, plan, tier, groups.held);
         let filtered = tier == Tier::Landlock;
-        let context = Context { tier, facts, groups, user: identity.user, filtered };
+        let context = Context { tier, facts, groups, user: identity.user, filtered, forked: false };
         command(&mut program, plan, &context, environment)?;
         ns::give_up(&mut program, tier, identity.user);
-        Self::finish(program, plan, tier, identity, outside)
+        Self::finish(program, false, plan, tier, identity, outside)
     }
 
     fn finish(
         program: Program,
+        is_inline: bool,
         plan: &Plan,
         tier: Tier,
         identity: Identity,
         outside: Outside,
     ) -> Result<Self> {
         let image = program.finish();
-        let file = sys::sealed_file(c"sandbox-program", &image.bytes, false)
-            .and_then(crate::helper::high)
-            .map_err(SandboxError::io("making the helper's program"))?;
+        let program = match image.bytes {
+            short if is_inline && short.len() <= INLINE => Handed::Inline(short),
+            bytes => sys::sealed_file(c"sandbox-program", &bytes, false)
+                .and_then(crate::helper::high)
+                .map(Handed::File)
+                .map_err(SandboxError::io("making the helper's program"))?,
+        };
         Ok(Self {
             tier,
-            program: file,
+            program,
             names: image.names,
             ruleset: outside.ruleset,
             identity,
+            commands: None,
             terminal: plan.terminal,
             stdin: plan.stdin,
             folder: outside.folder,
@@ -205,6 +249,8 @@ struct Context<'a> {
     user: Option<(u32, u32)>,
     /// Whether the helper has the filter already, and its children with it.
     filtered: bool,
+    /// Whether the payload's process was born ahead of its list.
+    forked: bool,
 }
 
 /// The payload's list.
@@ -220,13 +266,14 @@ fn command(
     let cpus = plan.limits.cpu_count.filter(|_| confined && !context.groups.cpus);
     let payload = Payload {
         candidates: &plan.candidates,
-        arguments: arguments(plan)?,
-        environment: environment_texts(environment)?,
+        arguments: payload::arguments(plan)?,
+        environment: payload::environment(environment)?,
         cwd: &plan.cwd,
         user: context.user,
         rlimits: &rlimits,
         affinity: cpus.map(affinity),
         landlock: confined && context.facts.landlock > 0,
+        in_session: context.forked,
         terminal: plan.terminal.is_some(),
         filter: filter.as_deref(),
         confined,
@@ -264,11 +311,6 @@ fn inside(
 /// What the helper watches, and how it ends what it does not see.
 fn supervise(program: &mut Program, plan: &Plan, tier: Tier, held: Held) {
     program.pid_namespace = tier == Tier::Namespaces;
-    if tier != Tier::Namespaces {
-        let arguments = [libc::PR_SET_CHILD_SUBREAPER.into(), 1.into()];
-        let call = libc::SYS_prctl;
-        program.call(Phase::Setup, "adopt what is left behind", call, &arguments);
-    }
     if tier == Tier::Off {
         return;
     }
@@ -287,7 +329,12 @@ fn rlimits(plan: &Plan, context: &Context<'_>) -> Vec<(u32, u64, u64)> {
     let own_count = context.tier == Tier::Namespaces && !context.facts.privileged;
     let needed = plan.limits.processes.is_some() && !held.processes && !own_count;
     let user = context.user.map_or(context.facts.user, |(user, _)| user);
-    let others = if needed { crate::facts::tasks_of(user) } else { 0 };
+    let others = match (needed, context.forked) {
+        (true, _) => crate::facts::tasks_of(user),
+        // The helper is counted in any case.
+        (false, true) => u64::from(rlimit::LASTING) - 1,
+        (false, false) => 0,
+    };
     rlimit::compile(&plan.limits, held, others)
 }
 
@@ -331,33 +378,6 @@ pub(crate) fn outside_rules(plan: &Plan, private: Option<&Path>) -> Vec<landlock
     let folder = private.map(|path| landlock::Rule { path: path.into(), access, directory: true });
     rules.extend(folder);
     rules
-}
-
-fn arguments(plan: &Plan) -> Result<Vec<Vec<u8>>> {
-    let texts = plan.arguments.iter().map(|argument| argument.as_bytes().to_vec());
-    check_lengths(texts.collect(), "an argument")
-}
-
-fn environment_texts(env: Variables) -> Result<Vec<Vec<u8>>> {
-    let join = |(name, value): (OsString, OsString)| {
-        let mut text = name.into_vec();
-        text.push(b'=');
-        text.extend(value.into_vec());
-        text
-    };
-    check_lengths(env.into_iter().map(join).collect(), "a variable")
-}
-
-fn check_lengths(texts: Vec<Vec<u8>>, what: &str) -> Result<Vec<Vec<u8>>> {
-    match texts.iter().find(|text| text.len() >= LONGEST_ARGUMENT) {
-        None => Ok(texts),
-        Some(text) => Err(SandboxError::InvalidRequest(format!(
-            "{what} has {} bytes, and Linux takes at most {} in one: pass it in a file or on \
-             standard input",
-            text.len(),
-            LONGEST_ARGUMENT - 1
-        ))),
-    }
 }
 
 /// The first CPUs of those that the caller may use.

@@ -9,7 +9,7 @@ use sandbox_core::{Result, SandboxError};
 
 use crate::abi::OWN_STEPS;
 use crate::helper::Helper;
-use crate::jail::{Jail, Tier};
+use crate::jail::{Handed, Jail, Tier};
 use crate::sys;
 
 /// A helper that has started the payload.
@@ -67,7 +67,8 @@ pub(crate) fn launch(jail: &Jail, helper: Helper) -> Result<Started> {
         _ => None,
     };
     let (status, status_inner) = status_pipe().map_err(failed("making a pipe"))?;
-    let begun = helper.begin(&descriptors(jail, streams.inner.each_ref(), &status_inner));
+    let all = descriptors(jail, streams.inner.each_ref(), &status_inner);
+    let begun = helper.begin(attached(jail), &all);
     begun.map_err(failed("starting the helper"))?;
     drop(status_inner);
     let Streams { inner, stdin, stdout, stderr } = streams;
@@ -100,7 +101,7 @@ pub(crate) fn furnish(jail: &Jail, helper: Helper) -> Result<Helper> {
     let null: OwnedFd = null.map_err(SandboxError::io("opening /dev/null"))?.into();
     let (status, inner) = status_pipe().map_err(SandboxError::io("making a pipe"))?;
     let descriptors = descriptors(jail, [&null, &null, &null], &inner);
-    helper.begin(&descriptors).map_err(SandboxError::io("starting the helper"))?;
+    helper.begin(attached(jail), &descriptors).map_err(SandboxError::io("starting the helper"))?;
     drop(inner);
     match first_word(status, jail)? {
         Some(error) => Err(error),
@@ -112,17 +113,29 @@ fn status_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(pipe_with(PipeFlags::CLOEXEC)?)
 }
 
-/// The helper's descriptors in their order. The ruleset's place is always taken, so that no result
-/// of a call can come to lie in it.
+/// What comes with the start itself.
+fn attached(jail: &Jail) -> &[u8] {
+    match &jail.program {
+        Handed::File(_) => &[],
+        Handed::Inline(bytes) => bytes,
+    }
+}
+
+/// The helper's descriptors in their order. The places of the program and the ruleset are always
+/// taken, so that no result of a call can come to lie in them.
 fn descriptors<'a>(
     jail: &'a Jail,
     streams: [&'a OwnedFd; 3],
     status: &'a OwnedFd,
 ) -> Vec<BorrowedFd<'a>> {
-    let ruleset = jail.ruleset.as_ref().unwrap_or(&jail.program);
     let [stdin, stdout, stderr] = streams;
-    let fixed = [stdin, stdout, stderr, status, &jail.program, ruleset];
-    let extra = jail.identity.namespaces.iter().map(|file| &**file);
+    let program = match &jail.program {
+        Handed::File(file) => file,
+        Handed::Inline(_) => stdin,
+    };
+    let ruleset = jail.ruleset.as_ref().unwrap_or(program);
+    let fixed = [stdin, stdout, stderr, status, program, ruleset];
+    let extra = jail.identity.namespaces.iter().chain(&jail.commands).map(|file| &**file);
     fixed.into_iter().chain(extra).map(AsFd::as_fd).collect()
 }
 

@@ -21,6 +21,13 @@ pub(crate) fn birth(plan: &Plan, tier: Tier, facts: &Facts) -> Birth {
     Birth { namespaces, confined: tier != Tier::Off, filter }
 }
 
+/// The helper that clones mounts of the host.
+pub(crate) fn birth_outside(facts: &Facts) -> Birth {
+    let needed = (libc::CLONE_NEWUSER | libc::CLONE_NEWNS).unsigned_abs();
+    let namespaces = if facts.privileged { 0 } else { u64::from(needed) };
+    Birth { namespaces, confined: false, filter: None }
+}
+
 /// The helper that most plans of a tier want, in the host's network or not.
 pub(crate) fn likely_birth(tier: Tier, open_network: bool, facts: &Facts) -> Birth {
     let filter = Arch::native().filter(|_| tier == Tier::Landlock).map(|arch| FilterSpec {
@@ -93,13 +100,17 @@ pub(crate) fn close(program: &mut Program, slot: Slot) {
     program.call(Phase::Setup, "close it", libc::SYS_close, &[slot.into()]);
 }
 
-/// Keeps the ruleset for the helpers that the first process of a lasting sandbox forks, and gives up
-/// what only the set-up needed.
-pub(crate) fn keep_ruleset(program: &mut Program, landlock: bool) {
+/// Keeps what the first process of a lasting sandbox forks helpers with, and gives up what only the
+/// set-up needed. `group` is where the way into the group of commands lies.
+pub(crate) fn keep(program: &mut Program, landlock: bool, group: Option<i32>) {
     let cloexec = libc::O_CLOEXEC;
     if landlock {
         let arguments = [fd::RULESET.into(), fd::KEPT_RULESET.into(), cloexec.into()];
         program.call(Phase::After, "keep the ruleset", libc::SYS_dup3, &arguments);
+    }
+    if let Some(number) = group {
+        let arguments = [number.into(), fd::KEPT_GROUP.into(), cloexec.into()];
+        program.call(Phase::After, "keep the commands' group", libc::SYS_dup3, &arguments);
     }
     let close = libc::SYS_close_range;
     let low = [fd::PROGRAM.into(), (fd::KEPT_RULESET - 1).into(), 0.into()];

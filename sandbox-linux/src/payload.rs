@@ -5,20 +5,30 @@
 //! and no policy the helper did ahead, and its children inherit it: an empty bounding set, a keyring
 //! of their own, and on the Landlock tier, where the filter allows all of this list, the filter.
 //!
-//! 1. a session of its own, so that no terminal of the caller can be opened or fed;
+//! 1. a session of its own, so that no terminal of the caller can be opened or fed; in a sandbox that
+//!    lasts, where the process is born before its command is known, it has begun one then;
 //! 2. what a process inherits and is seldom thought of: signal mask, umask, personality;
 //! 3. resource limits;
-//! 4. another user for a root caller, then no capability in any set and no way back to one;
+//! 4. another user for a root caller, then no capability in any set and no way back to one; and the
+//!    end together with the helper, which becoming another user would undo;
 //! 5. Landlock, the descriptors, the filter;
 //! 6. the command.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use sandbox_core::path::quoted;
+use sandbox_core::plan::Plan;
+use sandbox_core::{Result, SandboxError};
 
 use crate::abi::fd;
 use crate::filters::INSTRUCTION;
+use crate::jail::Variables;
 use crate::program::{Phase, Program};
+
+/// The longest single argument or variable that `execve` takes, with its NUL.
+const LONGEST_ARGUMENT: usize = 32 * 4096;
 
 /// Everything about the payload's process that is not a mount.
 pub(crate) struct Payload<'a> {
@@ -31,6 +41,8 @@ pub(crate) struct Payload<'a> {
     pub(crate) rlimits: &'a [(u32, u64, u64)],
     pub(crate) affinity: Option<u64>,
     pub(crate) landlock: bool,
+    /// Whether the process was born ahead, and leads a session already.
+    pub(crate) in_session: bool,
     pub(crate) terminal: bool,
     /// The system-call filter, as the kernel reads it.
     pub(crate) filter: Option<&'a [u8]>,
@@ -39,12 +51,16 @@ pub(crate) struct Payload<'a> {
 }
 
 pub(crate) fn compile(program: &mut Program, payload: &Payload<'_>) {
-    session(program, payload.terminal);
+    session(program, payload.in_session, payload.terminal);
     inherited(program);
     limits(program, payload);
     if payload.confined {
         privileges(program, payload.user);
     }
+    // Without a pid namespace of the command's own, a helper that is killed takes at least its child
+    // along. Another user would not have inherited this.
+    let arguments = [libc::PR_SET_PDEATHSIG.into(), libc::SIGKILL.into()];
+    program.call(Phase::Payload, "end with the helper", libc::SYS_prctl, &arguments);
     let cwd = program.path(payload.cwd);
     let text = format!("go to {}", quoted(payload.cwd));
     program.call(Phase::Payload, text, libc::SYS_chdir, &[cwd.into()]);
@@ -60,15 +76,14 @@ pub(crate) fn compile(program: &mut Program, payload: &Payload<'_>) {
     execute(program, payload);
 }
 
-fn session(program: &mut Program, terminal: bool) {
-    program.call(Phase::Payload, "start a session", libc::SYS_setsid, &[]);
+fn session(program: &mut Program, in_session: bool, terminal: bool) {
+    if !in_session {
+        program.call(Phase::Payload, "start a session", libc::SYS_setsid, &[]);
+    }
     if terminal {
         let arguments = [0.into(), libc::TIOCSCTTY.into(), 0.into()];
         program.call(Phase::Payload, "take the terminal", libc::SYS_ioctl, &arguments);
     }
-    // Without a pid namespace, a helper that is killed takes at least its child along.
-    let arguments = [libc::PR_SET_PDEATHSIG.into(), libc::SIGKILL.into()];
-    program.call(Phase::Payload, "end with the helper", libc::SYS_prctl, &arguments);
 }
 
 fn inherited(program: &mut Program) {
@@ -156,5 +171,40 @@ fn execute(program: &mut Program, payload: &Payload<'_>) {
             .call(Phase::Payload, text, libc::SYS_execve, &call)
             .tolerate(&[libc::ENOENT, libc::EACCES, libc::ENOTDIR])
             .remember();
+    }
+}
+
+/// The arguments, as the kernel takes them.
+///
+/// # Errors
+/// One is longer than it takes.
+pub(crate) fn arguments(plan: &Plan) -> Result<Vec<Vec<u8>>> {
+    let texts = plan.arguments.iter().map(|argument| argument.as_bytes().to_vec());
+    check_lengths(texts.collect(), "an argument")
+}
+
+/// The variables, as the kernel takes them.
+///
+/// # Errors
+/// As [`arguments`].
+pub(crate) fn environment(env: Variables) -> Result<Vec<Vec<u8>>> {
+    let join = |(name, value): (OsString, OsString)| {
+        let mut text = name.into_vec();
+        text.push(b'=');
+        text.extend(value.into_vec());
+        text
+    };
+    check_lengths(env.into_iter().map(join).collect(), "a variable")
+}
+
+fn check_lengths(texts: Vec<Vec<u8>>, what: &str) -> Result<Vec<Vec<u8>>> {
+    match texts.iter().find(|text| text.len() >= LONGEST_ARGUMENT) {
+        None => Ok(texts),
+        Some(text) => Err(SandboxError::InvalidRequest(format!(
+            "{what} has {} bytes, and Linux takes at most {} in one: pass it in a file or on \
+             standard input",
+            text.len(),
+            LONGEST_ARGUMENT - 1
+        ))),
     }
 }

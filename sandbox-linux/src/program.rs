@@ -91,6 +91,8 @@ pub(crate) struct Program {
     pub(crate) pid_namespace: bool,
     /// See [`Header::serves`].
     pub(crate) serves: bool,
+    /// See [`Header::group`].
+    pub(crate) group: u32,
     /// See [`Header::watch_interval`].
     pub(crate) watch_interval: u32,
     /// See [`Header::cpu_limit`].
@@ -141,6 +143,7 @@ impl Program {
             close: false,
             pid_namespace: false,
             serves: false,
+            group: 0,
             watch_interval: 0,
             cpu_limit: 0,
             memory_limit: 0,
@@ -258,7 +261,7 @@ impl Program {
             after,
             pid_namespace: u32::from(self.pid_namespace),
             serves: u32::from(self.serves),
-            reserved: 0,
+            group: self.group,
             watch_interval: self.watch_interval,
             cpu_limit: self.cpu_limit,
             memory_limit: self.memory_limit,

@@ -8,6 +8,10 @@ const OPEN_FILES: (u64, u64) = (1024, 4096);
 /// Memory that can be kept from being swapped out.
 const LOCKED: u64 = 8 << 20;
 
+/// The processes of a sandbox that lasts beside a command's own: the first one, the command's helper,
+/// and the two that wait for the next command.
+pub(crate) const LASTING: u32 = 4;
+
 /// What holds the limits of the tree, where something does.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Held {

@@ -2,9 +2,11 @@
 //! command.
 //!
 //! The first process is the same helper as for a single command, with a program that only sets up.
-//! What it keeps is what later commands need of it: the ruleset, the right to change mounts. Each
-//! command gets a helper of its own by a fork inside, and with it the same protocol, limits and end
-//! as a command alone; one such helper waits in advance, with the filter on. When the launcher's end
+//! What it keeps is what later commands need of it: the ruleset, the right to change mounts, the way
+//! into the group of commands, which can stand still while the first process answers. Each command
+//! gets a helper of its own by a fork inside, and with it the same protocol, limits and end as a
+//! command alone. One such helper waits in advance, with the filter on and the command's process
+//! born: a start only wakes it, hands the program over and lets it execute. When the launcher's end
 //! of the first process's socket closes, everything in the namespaces ends.
 
 use std::collections::BTreeSet;
@@ -23,7 +25,7 @@ use sandbox_core::session::{Applied, Change};
 use sandbox_core::{Result, SandboxError, Usage};
 
 use crate::abi::{Request, request};
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, Freezer};
 use crate::confine::launched;
 use crate::facts::Facts;
 use crate::fs::landlock::Handled;
@@ -39,6 +41,7 @@ use crate::program::Program;
 use crate::report::Groups;
 use crate::sys;
 
+mod attach;
 mod dial;
 mod folders;
 
@@ -52,8 +55,6 @@ pub(crate) struct Room {
     facts: Facts,
     /// The payloads' user, where it is not the caller.
     user: Option<(u32, u32)>,
-    /// The places whose files are shown as another owner's.
-    mapped: BTreeSet<PathBuf>,
     rests: Rests,
     state: Mutex<State>,
 }
@@ -65,6 +66,17 @@ struct State {
     cgroup: Option<Cgroup>,
     /// A helper that waits for the next command.
     spare: Option<(Birth, Helper)>,
+    /// Whether the commands stand still.
+    frozen: bool,
+    /// The places whose files are shown as another owner's.
+    mapped: BTreeSet<PathBuf>,
+}
+
+impl State {
+    /// The group that can stand still.
+    fn commands(&self) -> Option<&Freezer> {
+        self.cgroup.as_ref()?.commands.as_ref()
+    }
 }
 
 impl Room {
@@ -72,16 +84,26 @@ impl Room {
     ///
     /// # Errors
     /// The step that failed; nothing is left of the attempt.
-    pub(crate) fn open(plan: &Plan, facts: &Facts, helper: Helper, cgroup: Cgroup) -> Result<Self> {
+    pub(crate) fn open(
+        plan: &Plan,
+        facts: &Facts,
+        helper: Helper,
+        mut cgroup: Cgroup,
+    ) -> Result<Self> {
         let groups = Groups { held: cgroup.held, cpus: cgroup.cpus };
-        let jail = Jail::furnish(plan, facts, groups)?;
+        cgroup.add_commands();
+        cgroup.admit(&plan.limits, crate::rlimit::LASTING);
+        let commands = cgroup.commands.as_ref().map(Freezer::entry);
+        let jail = Jail::furnish(plan, facts, groups, commands)?;
         let helper = furnish(&jail, helper)?;
         let pid = helper.pid();
         let ends = helper.release().map_err(SandboxError::io("holding the sandbox"))?;
-        let state = State { agent: Some(ends), cgroup: Some(cgroup), spare: None };
         let Identity { user, idmaps, .. } = jail.identity;
-        let (mapped, rests, facts) = (idmaps.into_keys().collect(), jail.rests, facts.clone());
-        Ok(Self { pid, facts, user, mapped, rests, state: Mutex::new(state) })
+        let mapped = idmaps.into_keys().collect();
+        let (agent, cgroup) = (Some(ends), Some(cgroup));
+        let state = State { agent, cgroup, spare: None, frozen: false, mapped };
+        let (rests, facts) = (jail.rests, facts.clone());
+        Ok(Self { pid, facts, user, rests, state: Mutex::new(state) })
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -91,6 +113,10 @@ impl Room {
     /// The helper for the next command.
     fn helper(&self, birth: Birth) -> Result<Helper> {
         let mut state = self.state();
+        if state.frozen {
+            let why = "nothing starts in a sandbox that stands still: let it go on first";
+            return Err(SandboxError::InvalidRequest(why.into()));
+        }
         match state.spare.take() {
             Some((born, helper)) if born == birth => Ok(helper),
             _ => Helper::enter(&agent(&state)?.control, self.pid, birth),
@@ -106,13 +132,6 @@ impl Room {
         {
             state.spare = Some((birth, helper));
         }
-    }
-
-    fn signal_all(&self, signal: i32) -> Result<()> {
-        let state = self.state();
-        let control = &agent(&state)?.control;
-        order(control, request::SIGNAL_ALL, signal, &[], &[])
-            .map_err(SandboxError::io("signalling the sandbox"))
     }
 
     /// Changes layers that nobody uses. The kernel lets go of what a process had open a moment after
@@ -133,37 +152,12 @@ impl Room {
 
     /// Has the first process run a program: the step that failed, and its error.
     fn run(&self, program: Program) -> Result<Done> {
-        self.exchange(program).map(|(done, _)| done)
-    }
-
-    /// The same, with the descriptor that the program handed over.
-    fn exchange(&self, program: Program) -> Result<(Done, Option<OwnedFd>)> {
-        let failed = || SandboxError::io("changing the sandbox");
-        let image = program.finish();
-        let [names, ..] = image.names;
-        let file = sys::sealed_file(c"sandbox-program", &image.bytes, false).map_err(failed())?;
-        let state = self.state();
-        let control = &agent(&state)?.control;
-        order(control, request::RUN, 0, &[], &[file.as_fd()]).map_err(failed())?;
-        let mut handed = None;
-        let mut message = handover::receive(control).map_err(failed())?;
-        if let Message::Descriptor(descriptor) = message {
-            handed = descriptor;
-            message = handover::receive(control).map_err(failed())?;
-        }
-        let gone = || failed()(io::ErrorKind::UnexpectedEof.into());
-        let Message::Bytes(answer) = message else { return Err(gone()) };
-        let failure = sys::failure_of(&answer).ok_or_else(gone)?;
-        if failure.errno == 0 {
-            return Ok((Ok(()), handed));
-        }
-        let step = names.get(failure.step as usize).cloned();
-        Ok((Err((step.unwrap_or_else(|| "read the program".into()), failure.errno)), None))
+        exchange(&self.state(), program, None).map(|(done, _)| done)
     }
 
     /// Has the first process make a descriptor and hand it over.
     fn fetch(&self, program: Program) -> Result<OwnedFd> {
-        let (done, handed) = self.exchange(program)?;
+        let (done, handed) = exchange(&self.state(), program, None)?;
         done.map_err(failure)?;
         // The message came, and this process could not hold one more.
         let full = || io::Error::from_raw_os_error(libc::EMFILE);
@@ -178,8 +172,41 @@ impl Room {
         let bytes = sys::bytes_of_request(&Request { kind: request::KILL, value: 0 });
         // One that is gone has nothing left to end.
         let _ = rustix::net::send(&ends.control, &bytes, rustix::net::SendFlags::NOSIGNAL);
+        if let Some(commands) = state.commands() {
+            commands.release();
+        }
         Some((ends, state.cgroup.take()))
     }
+}
+
+/// Has the first process run a program, with a descriptor that comes along: how it went, and the
+/// descriptor that it handed over.
+fn exchange(
+    state: &State,
+    program: Program,
+    along: Option<&OwnedFd>,
+) -> Result<(Done, Option<OwnedFd>)> {
+    let failed = || SandboxError::io("changing the sandbox");
+    let image = program.finish();
+    let [names, ..] = image.names;
+    let file = sys::sealed_file(c"sandbox-program", &image.bytes, false).map_err(failed())?;
+    let control = &agent(state)?.control;
+    let rights: Vec<_> = std::iter::once(&file).chain(along).map(AsFd::as_fd).collect();
+    order(control, request::RUN, 0, &[], &rights).map_err(failed())?;
+    let mut handed = None;
+    let mut message = handover::receive(control).map_err(failed())?;
+    if let Message::Descriptor(descriptor) = message {
+        handed = descriptor;
+        message = handover::receive(control).map_err(failed())?;
+    }
+    let gone = || failed()(io::ErrorKind::UnexpectedEof.into());
+    let Message::Bytes(answer) = message else { return Err(gone()) };
+    let failure = sys::failure_of(&answer).ok_or_else(gone)?;
+    if failure.errno == 0 {
+        return Ok((Ok(()), handed));
+    }
+    let step = names.get(failure.step as usize).cloned();
+    Ok((Err((step.unwrap_or_else(|| "read the program".into()), failure.errno)), None))
 }
 
 /// The folders of a place with layers, from the top.
@@ -195,6 +222,12 @@ fn failure((step, errno): (String, i32)) -> SandboxError {
     SandboxError::Launch { step, source: io::Error::from_raw_os_error(errno) }
 }
 
+fn signal_all(state: &State, signal: i32) -> Result<()> {
+    let control = &agent(state)?.control;
+    order(control, request::SIGNAL_ALL, signal, &[], &[])
+        .map_err(SandboxError::io("signalling the sandbox"))
+}
+
 fn agent(state: &State) -> Result<&Ends> {
     let gone = || SandboxError::io("using the sandbox")(io::ErrorKind::NotConnected.into());
     state.agent.as_ref().ok_or_else(gone)
@@ -205,6 +238,8 @@ impl Enclosure for Room {
     fn start(&self, plan: &Plan) -> Result<Launched> {
         let birth = ns::birth_inside(plan);
         let helper = self.helper(birth)?;
+        // While the rest is made the helper wakes up; one that is gone says so at the start.
+        let _ = helper.ready();
         let jail = Jail::enter(plan, self.user, &self.facts)?;
         let started = launch(&jail, helper)?;
         self.put_spare(birth);
@@ -216,11 +251,27 @@ impl Enclosure for Room {
     }
 
     fn freeze(&self) -> Result<()> {
-        self.signal_all(libc::SIGSTOP)
+        let mut state = self.state();
+        match state.commands() {
+            Some(commands) => commands.freeze().map_err(SandboxError::io("suspending"))?,
+            None => {
+                signal_all(&state, libc::SIGSTOP)?;
+                // Orders are obeyed one after another: an answer to the next is one to this.
+                exchange(&state, Program::new(), None)?.0.map_err(failure)?;
+            }
+        }
+        state.frozen = true;
+        Ok(())
     }
 
     fn thaw(&self) -> Result<()> {
-        self.signal_all(libc::SIGCONT)
+        let mut state = self.state();
+        match state.commands() {
+            Some(commands) => commands.thaw().map_err(SandboxError::io("resuming"))?,
+            None => signal_all(&state, libc::SIGCONT)?,
+        }
+        state.frozen = false;
+        Ok(())
     }
 
     fn relayer(&self, plan: &Plan, path: &Path, anyway: bool) -> Result<bool> {
@@ -256,6 +307,10 @@ impl Enclosure for Room {
     fn apply(&self, source: &Path, layers: &Layers, since: &Stamp) -> Result<Applied> {
         let since = serde_json::from_value(since.0.clone()).map_err(unreadable)?;
         layers::apply(&stack(source, layers)?, &since, &layers::Options::default())
+    }
+
+    fn attach(&self, plan: &Plan, path: &Path) -> Result<()> {
+        Room::attach(self, plan, path)
     }
 
     fn folders(&self, plan: &Plan) -> Result<Vec<OpenFolder>> {

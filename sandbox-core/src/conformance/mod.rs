@@ -11,6 +11,11 @@
 //! the backend says itself that the feature is absent; when the backend says that the feature is
 //! enforced in part, a failure is excused only if the gap names it by one of the case's words.
 //!
+//! The cases on commands are for whoever confines commands, the cases on sessions for whoever keeps
+//! them, a container engine too. What keepers of sessions do not offer is named beforehand
+//! ([`Keeper::lacking`]): such a refusal, typed and without harm, skips a case, and any other fails
+//! it.
+//!
 //! ```no_run
 //! # use sandbox_core::{LocalBackend, Result, confine::Confinement};
 //! # fn backend<C: Confinement>() -> Result<LocalBackend<C>> { unimplemented!() }
@@ -25,19 +30,21 @@ mod context;
 mod options;
 mod probe;
 mod runner;
+mod sessions;
+mod subject;
 mod sys;
 mod world;
 
 use std::process::ExitCode;
 
-use crate::backend::LocalBackend;
 use crate::capability::Feature;
-use crate::confine::Confinement;
-use crate::error::{Result, SandboxError};
+use crate::error::SandboxError;
 
 use context::Context;
 pub use options::Options;
 pub use runner::{Finding, Summary, run};
+use sessions::Scene;
+pub use subject::{Keeper, Subject};
 
 /// One behaviour.
 #[derive(Clone, Copy)]
@@ -52,7 +59,16 @@ pub struct Case {
     pub promise: bool,
     /// Whether the case must run alone, because it measures or uses up the machine.
     pub alone: bool,
-    run: fn(&Context<'_>) -> Verdict,
+    run: Behaviour,
+}
+
+/// What a case is given.
+#[derive(Clone, Copy)]
+enum Behaviour {
+    /// A backend that runs commands.
+    OfCommands(fn(&Context<'_>) -> Verdict),
+    /// A backend that keeps sessions.
+    OfSessions(fn(&Scene<'_>) -> Verdict),
 }
 
 /// What came of a case.
@@ -67,12 +83,6 @@ pub enum Outcome {
     Skipped(String),
 }
 
-/// A backend under test.
-pub struct Subject {
-    name: &'static str,
-    backend: Result<LocalBackend<dyn Confinement>>,
-}
-
 /// Why a case did not go through.
 #[derive(Clone, Debug)]
 enum Stop {
@@ -83,13 +93,6 @@ enum Stop {
 /// What a case returns.
 type Verdict<T = ()> = std::result::Result<T, Stop>;
 
-impl Subject {
-    /// A backend under test; one that could not be made fails every case.
-    pub fn new<C: Confinement>(name: &'static str, backend: Result<LocalBackend<C>>) -> Self {
-        Self { name, backend: backend.map(LocalBackend::erased) }
-    }
-}
-
 impl Case {
     /// A behaviour that a backend promises by claiming `features`.
     const fn promise(
@@ -97,11 +100,19 @@ impl Case {
         features: &'static [Feature],
         run: fn(&Context<'_>) -> Verdict,
     ) -> Self {
+        let run = Behaviour::OfCommands(run);
         Self { name, features, gap: &[], promise: true, alone: false, run }
+    }
+
+    /// A behaviour that every backend has that keeps sessions.
+    const fn session(name: &'static str, run: fn(&Scene<'_>) -> Verdict) -> Self {
+        let run = Behaviour::OfSessions(run);
+        Self { name, features: &[], gap: &[], promise: true, alone: false, run }
     }
 
     /// A behaviour that every backend has, confining or not.
     const fn works(name: &'static str, run: fn(&Context<'_>) -> Verdict) -> Self {
+        let run = Behaviour::OfCommands(run);
         Self { name, features: &[], gap: &[], promise: false, alone: false, run }
     }
 
@@ -141,6 +152,12 @@ impl From<crate::policy::PolicyError> for Stop {
     }
 }
 
+impl From<crate::path::PathError> for Stop {
+    fn from(error: crate::path::PathError) -> Self {
+        Self::Failed(format!("a path cannot be meant: {error}"))
+    }
+}
+
 impl From<std::io::Error> for Stop {
     fn from(error: std::io::Error) -> Self {
         Self::Failed(format!("the test itself failed: {error}"))
@@ -149,7 +166,7 @@ impl From<std::io::Error> for Stop {
 
 /// Every case, group by group.
 pub fn cases() -> impl Iterator<Item = &'static Case> {
-    cases::GROUPS.iter().flat_map(|group| group.iter())
+    cases::GROUPS.iter().chain(sessions::GROUPS).flat_map(|group| group.iter())
 }
 
 /// The whole `main` of a test binary: the probe if the binary was launched as one, else the suite.

@@ -13,8 +13,8 @@ use serde_json::json;
 
 use super::context::Context;
 use super::world::Stage;
-use super::{Case, Options, Outcome, Stop, Subject, cases};
-use crate::capability::{Enforcement, Feature};
+use super::{Behaviour, Case, Options, Outcome, Stop, Subject, Verdict, cases};
+use crate::capability::{Enforcement, Feature, SandboxCapabilities};
 
 /// What came of one case on one backend.
 #[derive(Clone, Debug)]
@@ -71,7 +71,8 @@ pub fn run(subjects: impl FnOnce() -> Vec<Subject>, options: &Options) -> Option
     let subjects = subjects();
     let jobs = subjects.iter().flat_map(|subject| {
         let name = move |case: &Case| format!("{}::{}", subject.name, case.name);
-        cases().map(move |case| Job { name: name(case), subject, case })
+        let can = |case: &&'static Case| subject.can_show(case.run);
+        cases().filter(can).map(move |case| Job { name: name(case), subject, case })
     });
     let (jobs, left_out): (Vec<_>, Vec<_>) = jobs.partition(|job| options.wants(&job.name));
     if options.list {
@@ -114,13 +115,39 @@ fn run_all(jobs: &[Job<'_>], threads: usize, stage: &Stage, options: &Options) -
 
 /// Runs one case, or finds that the backend says it cannot.
 fn judge(job: &Job<'_>, stage: &Stage, options: &Options) -> Outcome {
-    let backend = match &job.subject.backend {
-        Ok(backend) => backend,
-        Err(error) => return Outcome::Failed(format!("the backend cannot be made: {error}")),
-    };
-    let capabilities = backend.capabilities();
+    let (case, subject) = (job.case, job.subject);
+    match case.run {
+        Behaviour::OfCommands(run) => {
+            let backend = match subject.backend() {
+                Ok(backend) => backend,
+                Err(why) => return Outcome::Failed(why),
+            };
+            judge_by(&backend.capabilities(), case, options, |gaps| {
+                let context = Context::new(backend, stage, case.features)?;
+                context.judge(run).inspect_err(|_| gaps.extend(context.gaps()))
+            })
+        }
+        Behaviour::OfSessions(run) => {
+            let scene = match subject.scene(stage, case.features) {
+                Ok(scene) => scene,
+                Err(Stop::Failed(why) | Stop::Skipped(why)) => return Outcome::Failed(why),
+            };
+            judge_by(&scene.backend.capabilities(), case, options, |gaps| {
+                scene.judge(run).inspect_err(|_| gaps.extend(scene.gaps()))
+            })
+        }
+    }
+}
+
+/// Runs a case unless a feature is absent. `run` adds the gaps that it was told of on its way.
+fn judge_by(
+    capabilities: &SandboxCapabilities,
+    case: &Case,
+    options: &Options,
+    run: impl FnOnce(&mut Vec<(Feature, Enforcement)>) -> Verdict,
+) -> Outcome {
     let mut gaps = Vec::new();
-    for feature in job.case.features {
+    for feature in case.features {
         match capabilities.features.get(feature) {
             Some(Enforcement::Absent { why }) => {
                 return skipped(format!("{feature}: {why}"), options);
@@ -129,14 +156,10 @@ fn judge(job: &Job<'_>, stage: &Stage, options: &Options) -> Outcome {
             None => return Outcome::Failed(format!("the backend says nothing about {feature}")),
         }
     }
-    let run = || {
-        let context = Context::new(backend, stage, job.case.features)?;
-        context.judge(job.case.run).inspect_err(|_| gaps.extend(context.gaps()))
-    };
-    match catch_unwind(AssertUnwindSafe(run)) {
+    match catch_unwind(AssertUnwindSafe(|| run(&mut gaps))) {
         Ok(Ok(())) => Outcome::Passed,
         Ok(Err(Stop::Skipped(why))) => skipped(why, options),
-        Ok(Err(Stop::Failed(why))) => excuse(why, &gaps, job.case, options),
+        Ok(Err(Stop::Failed(why))) => excuse(why, &gaps, case, options),
         Err(_) => Outcome::Failed("the case panicked".into()),
     }
 }

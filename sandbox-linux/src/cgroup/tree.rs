@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Which interface a hierarchy has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +93,21 @@ impl Hierarchy {
         }
     }
 
+    /// Whether this process, and what it started here, may enter groups below.
+    pub(super) fn admits(&self) -> bool {
+        use rustix::fs::{Access, access};
+        let writable = |name: &str| access(self.path.join(name), Access::WRITE_OK).is_ok();
+        writable(".") && writable("cgroup.procs")
+    }
+
+    /// The path of a new group; those of launchers that are no more go.
+    pub(super) fn fresh(&self) -> PathBuf {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        self.sweep();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        self.path.join(format!("sandbox-{}-{number}", std::process::id()))
+    }
+
     fn may_delegate(&self) -> bool {
         let own = fs::read_to_string(self.path.join("cgroup.procs"));
         let root = !self.path.join("cgroup.type").exists();
@@ -109,13 +125,16 @@ impl Hierarchy {
     }
 
     /// Removes the empty groups of launchers that are no more.
-    pub(super) fn sweep(&self) {
+    fn sweep(&self) {
         for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let pid = name.to_str().and_then(|name| name.strip_prefix("sandbox-"));
             let pid = pid.and_then(|rest| rest.split_once('-')).map(|(pid, _)| pid);
             if pid.is_some_and(|pid| !super::alive(pid)) {
+                // What still stands still, of version 1, could not end with its launcher.
+                let _ = fs::write(entry.path().join("freezer.state"), "THAWED");
                 // A group that is not empty stays, whoever's it is.
+                let _ = fs::remove_dir(entry.path().join(super::freezer::COMMANDS));
                 let _ = fs::remove_dir(entry.path());
             }
         }

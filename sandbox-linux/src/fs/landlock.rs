@@ -17,7 +17,7 @@ use landlock::{
     RulesetAttr, RulesetCreatedAttr, Scope,
 };
 use sandbox_core::path::quoted;
-use sandbox_core::plan::{Content, Plan};
+use sandbox_core::plan::{Content, Place, Plan};
 use sandbox_core::policy::filesystem::Rights;
 use sandbox_core::{Result, SandboxError};
 
@@ -192,6 +192,15 @@ pub(crate) fn allow_layers(program: &mut Program, path: &Path, handled: Handled)
     let access = access(Rights::READ_WRITE, true);
     let rule = Rule { path: path.to_path_buf(), access, directory: true };
     // The first process would hold the layers otherwise.
+    program.close = true;
+    add(program, fd::KEPT_RULESET, &rule, handled);
+    program.close = false;
+}
+
+/// Has the kept ruleset allow what a place allows that has come.
+pub(crate) fn allow_more(program: &mut Program, place: &Place, handled: Handled) {
+    let access = access(place.rights, place.directory);
+    let rule = Rule { path: place.path.clone(), access, directory: place.directory };
     program.close = true;
     add(program, fd::KEPT_RULESET, &rule, handled);
     program.close = false;

@@ -22,8 +22,10 @@ use sandbox_core::policy::filesystem::Rights;
 use crate::program::{Program, Slot};
 use verbs::{From, NODEV, NOEXEC, NOSUID, RDONLY};
 
+pub(crate) use addition::{Addition, clone};
 pub(crate) use layers::{Change, Rests};
 
+mod addition;
 mod chroot;
 mod layers;
 mod system;

@@ -8,6 +8,9 @@
 /// Where the program is mapped. Below 2^39, for arm64 kernels with small address spaces.
 pub const BASE: u64 = 0x10_0000_0000;
 
+/// The longest program that comes with the start itself.
+pub const INLINE: usize = 64 << 10;
+
 /// The first eight bytes of a program.
 pub const MAGIC: u64 = 0x0031_786f_6264_6e61;
 
@@ -30,8 +33,10 @@ pub mod fd {
     pub const KEPT_LAYERS: i32 = 201;
     /// From here on it keeps the folders that lie below layers.
     pub const FIRST_LOWER: i32 = 202;
+    /// Where it keeps the way into the group of commands.
+    pub const KEPT_GROUP: i32 = FIRST_LOWER + 100;
     /// Beyond this number it keeps nothing.
-    pub const LAST_KEPT: i32 = FIRST_LOWER + 99;
+    pub const LAST_KEPT: i32 = KEPT_GROUP;
 }
 
 /// The start of a program.
@@ -50,14 +55,24 @@ pub struct Header {
     pub pid_namespace: u32,
     /// Whether the helper lasts and forks other helpers, instead of starting a payload.
     pub serves: u32,
-    /// Nothing; keeps the structure without padding.
-    pub reserved: u32,
+    /// How the helpers that it forks get into the group of commands: one of [`group`].
+    pub group: u32,
     /// Milliseconds between two looks at the limits below; 0 means that nobody looks.
     pub watch_interval: u32,
     /// CPU time of the whole tree in microseconds; 0 means no limit.
     pub cpu_limit: u64,
     /// Memory of the whole tree in bytes; 0 means no limit.
     pub memory_limit: u64,
+}
+
+/// The ways into the group of commands.
+pub mod group {
+    /// There is none.
+    pub const NONE: u32 = 0;
+    /// By being born there: what is kept is the group's folder, of version 2.
+    pub const BORN: u32 = 1;
+    /// By writing `0` to the file that is kept, of version 1.
+    pub const MOVED: u32 = 2;
 }
 
 /// A list of calls, by its address in the mapped program.
@@ -140,7 +155,10 @@ pub mod request {
     pub const RUN: u32 = 6;
     /// To a helper that serves: send a signal to every process of the sandbox.
     pub const SIGNAL_ALL: u32 = 7;
-    /// Begin; the descriptors 0 to 2 and from [`STATUS`](super::fd::STATUS) on come along.
+    /// To a helper that was forked: the start comes in a moment.
+    pub const READY: u32 = 8;
+    /// Begin; to a helper that was forked the program may come behind the request, if it is no longer
+    /// than [`INLINE`](super::INLINE). The descriptors 0 to 2 and from [`STATUS`](super::fd::STATUS) on come along.
     pub const START: u32 = 4;
 }
 

@@ -5,12 +5,12 @@
 //! costs to start one. It runs programs that change the mounts, signals everything at once, reaps
 //! what nobody else does, and takes everything along when the launcher is gone.
 
-use super::abi::{Failure, fd, request};
+use super::abi::{Failure, fd, group, request};
 use super::raw::{self, nr, syscall};
-use super::{begin, close, exit, interpret, map, orders, supervise, unmap};
+use super::{close, exit, forked, interpret, map, orders, supervise, unmap};
 
-/// Serves for the life of the sandbox.
-pub fn serve() -> ! {
+/// Serves for the life of the sandbox. `way` is how commands get into their group.
+pub fn serve(way: u32) -> ! {
     for descriptor in [0, 1, 2, fd::STATUS] {
         close(descriptor);
     }
@@ -21,15 +21,15 @@ pub fn serve() -> ! {
             supervise::reap(0, &mut 0);
         }
         if control {
-            obey();
+            obey(way);
         }
     }
 }
 
-fn obey() {
+fn obey(way: u32) {
     let (order, file) = orders::next();
     match order.kind {
-        request::ENTER if file >= 0 => enter(file),
+        request::ENTER if file >= 0 => enter(file, way),
         request::RUN if file >= 0 => run(file),
         request::SIGNAL_ALL => supervise::kill(-1, order.value as u64),
         _ => supervise::end(),
@@ -38,14 +38,47 @@ fn obey() {
 
 /// Forks a helper. The copy is small, and it shares nothing, so that one that is killed in the
 /// middle leaves nothing locked here.
-fn enter(control: i32) {
-    const SIGCHLD: u64 = 17;
+fn enter(control: i32, way: u32) {
     // SAFETY: a fork of a process with one thread.
-    let child = unsafe { syscall(nr::CLONE, [SIGCHLD, 0, 0, 0, 0, 0]) };
+    let child = if way == group::BORN { unsafe { fork_into_group() } } else { unsafe { fork() } };
     if child == 0 {
+        if way == group::MOVED {
+            move_into_group();
+        }
         become_helper(control);
     }
     close(control);
+}
+
+const SIGCHLD: u64 = 17;
+
+/// # Safety
+/// As a fork.
+unsafe fn fork() -> i64 {
+    // SAFETY: the caller vouches for it.
+    unsafe { syscall(nr::CLONE, [SIGCHLD, 0, 0, 0, 0, 0]) }
+}
+
+/// # Safety
+/// As a fork.
+unsafe fn fork_into_group() -> i64 {
+    const INTO_CGROUP: u64 = 0x2_0000_0000;
+    // struct clone_args: the flags first, the signal at the end fifth, the group last.
+    let arguments = [INTO_CGROUP, 0, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, fd::KEPT_GROUP as u64];
+    let size = core::mem::size_of_val(&arguments) as u64;
+    // SAFETY: the caller vouches for it.
+    unsafe { syscall(nr::CLONE3, [&raw const arguments as u64, size, 0, 0, 0, 0]) }
+}
+
+/// What is not in the group would not stand still with it.
+fn move_into_group() {
+    let word = *b"0";
+    // SAFETY: reads a byte of this stack.
+    let moved =
+        unsafe { syscall(nr::WRITE, [fd::KEPT_GROUP as u64, &raw const word as u64, 1, 0, 0, 0]) };
+    if moved != 1 {
+        exit(125);
+    }
 }
 
 /// Keeps the control socket and what is kept for all, and begins like any helper.
@@ -63,7 +96,7 @@ fn become_helper(control: i32) -> ! {
         syscall(nr::CLOSE_RANGE, [target + 1, kept - 1, 0, 0, 0, 0]);
         syscall(nr::CLOSE_RANGE, [kept + 1, LAST, 0, 0, 0, 0]);
     }
-    begin()
+    forked::begin()
 }
 
 /// Closes what a program that failed had open: all but the signals, which have the first number that

@@ -5,7 +5,8 @@
 //! it maps the program that the host compiled, runs its setup list, starts the payload's process,
 //! which runs the payload list and ends in an exec, and from there has three duties: reap whatever
 //! becomes its child, obey the control socket, and end everything when the payload ends, when a
-//! limit is reached or when the launcher is gone.
+//! limit is reached or when the launcher is gone. The first process of a sandbox that lasts serves
+//! instead (`agent`), and has the helpers of its commands start in another order (`forked`).
 //!
 //! It is not dumpable before it does anything else, so nothing that it starts can look into it, and
 //! it never opens a name that the payload could have made.
@@ -15,6 +16,7 @@
 
 mod abi;
 mod agent;
+mod forked;
 mod interpret;
 mod orders;
 mod raw;
@@ -32,7 +34,7 @@ core::arch::global_asm!(
     "and rsp, -16",
     "call {start}",
     "ud2",
-    start = sym start,
+    start = sym entry,
 );
 
 #[cfg(target_arch = "aarch64")]
@@ -42,7 +44,7 @@ core::arch::global_asm!(
     "mov x29, #0",
     "bl {start}",
     "brk #1",
-    start = sym start,
+    start = sym entry,
 );
 
 #[panic_handler]
@@ -59,18 +61,21 @@ pub fn exit(code: u64) -> ! {
 }
 
 /// Everything, from the first instruction on.
-extern "C" fn start() -> ! {
+extern "C" fn entry() -> ! {
     const PR_SET_DUMPABLE: u64 = 4;
     // SAFETY: changes this process alone.
     unsafe { syscall(nr::PRCTL, [PR_SET_DUMPABLE, 0, 0, 0, 0, 0]) };
+    // What is made for the payload must be open to the payload, whatever the caller's mask.
+    // SAFETY: changes this process alone.
+    unsafe { syscall(nr::UMASK, [0o022, 0, 0, 0, 0, 0]) };
     close_on_exec(fd::CONTROL);
     block_signals();
     default_signals();
     begin()
 }
 
-/// Everything from the first order on; also where a forked helper begins.
-pub fn begin() -> ! {
+/// Everything from the first order on.
+fn begin() -> ! {
     let prepared = orders::until_start();
     for descriptor in [fd::STATUS, fd::PROGRAM, fd::RULESET] {
         close_on_exec(descriptor);
@@ -92,10 +97,15 @@ pub fn begin() -> ! {
         if let Err(failure) = unsafe { interpret::run(2, &program.after) } {
             fail(failure);
         }
+        let group = program.group;
         unmap(size);
-        agent::serve()
+        agent::serve(group)
     }
-    let payload = start_payload(program);
+    // SAFETY: the payload's process only runs its list, whose results have room of their own.
+    let payload = unsafe { start(payload_main, &raw const *program as u64) };
+    if payload < 0 {
+        fail(Failure { list: 3, step: 1, errno: -payload as i32 });
+    }
     for descriptor in [0, 1, 2, fd::RULESET] {
         close(descriptor);
     }
@@ -106,24 +116,21 @@ pub fn begin() -> ! {
     // The host hears of the start now, as this process goes to sleep: woken earlier, it would have
     // to wait for the payload's processor.
     close(fd::STATUS);
-    supervise::until_the_end(program, payload)
+    supervise::until_the_end(program, payload as i32)
 }
 
 /// Starts the payload's process. It borrows this process's memory until its exec, so that nothing
 /// is copied for it; this process sleeps meanwhile.
-fn start_payload(program: &'static Header) -> i32 {
+///
+/// # Safety
+/// `main` touches nothing that this process needs unchanged.
+unsafe fn start(main: extern "C" fn(u64) -> !, argument: u64) -> i64 {
     #[repr(align(16))]
-    struct Stack([u8; 16 << 10]);
+    struct Stack([u8; 64 << 10]);
     // Not initialised: nobody reads it before the child has written it.
     let mut stack = core::mem::MaybeUninit::<Stack>::uninit();
-    // SAFETY: one past the end of the stack.
-    let end = unsafe { stack.as_mut_ptr().add(1) }.cast();
-    // SAFETY: the payload's process only runs its list, whose results have room of their own.
-    let child = unsafe { raw::borrow(end, payload_main, &raw const *program as u64) };
-    if child < 0 {
-        fail(Failure { list: 3, step: 1, errno: -child as i32 });
-    }
-    child as i32
+    // SAFETY: one past the end of the stack; the caller vouches for the rest.
+    unsafe { raw::borrow(stack.as_mut_ptr().add(1).cast(), main, argument) }
 }
 
 /// The payload's process, up to its exec.
@@ -167,9 +174,18 @@ pub fn map(file: i32) -> Result<(&'static Header, u64), i32> {
         return Err(if at < 0 { -at as i32 } else { EINVAL });
     }
     close(descriptor);
-    // SAFETY: the mapping begins with a header and is never unmapped.
+    mapped(size as u64).map(|header| (header, size as u64))
+}
+
+/// The header of a program that was mapped.
+fn mapped(size: u64) -> Result<&'static Header, i32> {
+    const EINVAL: i32 = 22;
+    if size < core::mem::size_of::<Header>() as u64 {
+        return Err(EINVAL);
+    }
+    // SAFETY: the mapping begins with a header, and nothing refers to it once it is unmapped.
     let header = unsafe { &*(abi::BASE as *const Header) };
-    if header.magic == abi::MAGIC { Ok((header, size as u64)) } else { Err(EINVAL) }
+    if header.magic == abi::MAGIC { Ok(header) } else { Err(EINVAL) }
 }
 
 /// Takes the mapping of a program away, to which nothing refers any more.

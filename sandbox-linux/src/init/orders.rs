@@ -6,12 +6,12 @@
 
 use core::mem::{MaybeUninit, size_of};
 
-use super::abi::{Request, fd, request};
+use super::abi::{INLINE, Request, fd, request};
 use super::exit;
 use super::raw::{nr, syscall};
 
 /// A step of `OWN_STEPS` that failed, and its error.
-type Failed = (u32, i32);
+pub type Failed = (u32, i32);
 
 /// The longest filter: `BPF_MAXINSNS` instructions of eight bytes.
 const LONGEST: usize = 4096 * 8;
@@ -45,20 +45,50 @@ pub fn until_start() -> Result<(), Failed> {
     loop {
         let mut rights = MaybeUninit::<Rights>::uninit();
         let mut filter = MaybeUninit::<[u8; LONGEST]>::uninit();
-        let order = receive(&mut rights, &mut filter);
+        let order = receive(&mut rights, &mut filter, false);
         match order.request.kind {
             request::AHEAD => {
                 drop_bounds();
-                leave_keyring();
-                let network = order.request.value as u64;
-                ahead = own_network(network)
-                    .and_then(|()| attach(filter.as_ptr() as u64, order.attached / 8));
+                ahead = prepare(&order, &filter);
             }
             // SAFETY: the kernel filled in as much as it says.
             request::START if unsafe { in_place(&rights, order.rights) } => return ahead,
             _ => exit(125),
         }
     }
+}
+
+/// Does the work ahead of the start in a helper that was forked: its bounding set it has from the
+/// first process, which has dropped everything from it.
+pub fn ahead() -> Result<(), Failed> {
+    let mut rights = MaybeUninit::<Rights>::uninit();
+    let mut filter = MaybeUninit::<[u8; LONGEST]>::uninit();
+    let order = receive(&mut rights, &mut filter, false);
+    if order.request.kind != request::AHEAD {
+        exit(125);
+    }
+    prepare(&order, &filter)
+}
+
+/// Waits for the start, with a place for what is behind it; how much that is, in bytes.
+pub fn start(attached: &mut MaybeUninit<[u8; INLINE]>) -> u64 {
+    let mut is_soon = false;
+    loop {
+        let mut rights = MaybeUninit::<Rights>::uninit();
+        let order = receive(&mut rights, attached, is_soon);
+        is_soon = match order.request.kind {
+            request::READY => true,
+            // SAFETY: the kernel filled in as much as it says.
+            request::START if unsafe { in_place(&rights, order.rights) } => return order.attached,
+            _ => exit(125),
+        };
+    }
+}
+
+fn prepare(order: &Order, filter: &MaybeUninit<[u8; LONGEST]>) -> Result<(), Failed> {
+    leave_keyring();
+    own_network(order.request.value as u64)?;
+    attach(filter.as_ptr() as u64, order.attached / 8)
 }
 
 /// Drops every capability that this kernel knows from the bounding set, which the payload inherits:
@@ -133,16 +163,21 @@ pub struct Order {
     pub rights: u64,
 }
 
-/// Waits for one order; ends when the launcher did.
-fn receive(
+/// Waits for one order; ends when the launcher did. One that comes soon is awaited awake for a while:
+/// waking up takes longer than the host takes to send it.
+fn receive<const SIZE: usize>(
     rights: &mut MaybeUninit<Rights>,
-    attached: &mut MaybeUninit<[u8; LONGEST]>,
+    attached: &mut MaybeUninit<[u8; SIZE]>,
+    is_soon: bool,
 ) -> Order {
     const CUT: u64 = 0x20 | 0x8;
+    const DONTWAIT: u64 = 0x40;
+    const EAGAIN: i64 = -11;
+    const LOOKS: u32 = 1000;
     let mut request = Request { kind: 0, value: 0 };
     let size = size_of::<Request>() as u64;
     let parts =
-        [&raw mut request as u64, size, attached.as_mut_ptr() as u64, LONGEST as u64];
+        [&raw mut request as u64, size, attached.as_mut_ptr() as u64, SIZE as u64];
     let mut message = Message {
         name: [0; 2],
         parts: &raw const parts as u64,
@@ -152,8 +187,17 @@ fn receive(
         flags: 0,
     };
     let address = &raw mut message as u64;
-    // SAFETY: writes values of this stack and of the caller's, within their sizes.
-    let read = unsafe { syscall(nr::RECVMSG, [fd::CONTROL as u64, address, 0, 0, 0, 0]) };
+    let mut looks = if is_soon { LOOKS } else { 0 };
+    let read = loop {
+        let flags = if looks > 0 { DONTWAIT } else { 0 };
+        // SAFETY: writes values of this stack and of the caller's, within their sizes.
+        let read = unsafe { syscall(nr::RECVMSG, [fd::CONTROL as u64, address, flags, 0, 0, 0]) };
+        if read != EAGAIN || looks == 0 {
+            break read;
+        }
+        looks -= 1;
+        core::hint::spin_loop();
+    };
     if read < size as i64 || message.flags & CUT != 0 {
         exit(125);
     }
@@ -164,7 +208,7 @@ fn receive(
 pub fn next() -> (Request, i32) {
     let mut rights = MaybeUninit::<Rights>::uninit();
     let mut attached = MaybeUninit::<[u8; LONGEST]>::uninit();
-    let order = receive(&mut rights, &mut attached);
+    let order = receive(&mut rights, &mut attached, false);
     const HEADER: u64 = 16;
     if order.rights <= HEADER {
         return (order.request, -1);

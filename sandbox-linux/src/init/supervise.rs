@@ -37,8 +37,10 @@ pub fn until_the_end(program: &Header, payload: i32) -> ! {
     let mut status = 0;
     let why = loop {
         let (control, child) = wait_for_news(signals, program.watch_interval);
-        if child && reap(payload, &mut status) {
-            break reason::ENDED;
+        match if child { reap(payload, &mut status) } else { Reaped::Others } {
+            Reaped::All => tell(reason::ENDED, status),
+            Reaped::Payload => break reason::ENDED,
+            Reaped::Others => {}
         }
         if control && let Some(why) = obey(payload) {
             break why;
@@ -48,17 +50,20 @@ pub fn until_the_end(program: &Header, payload: i32) -> ! {
         }
     };
     end_all(program.pid_namespace != 0, payload, &mut status);
-    let (cpu, peak) = used();
-    report(Report { reason: why, status, cpu, peak });
-    exit(0)
+    tell(why, status)
 }
 
 /// Ends everything and tells so, when there is no payload to tell of.
 pub fn end() -> ! {
     let mut status = 0;
     end_all(true, 0, &mut status);
+    tell(reason::KILLED, status)
+}
+
+/// Reports, and ends.
+fn tell(reason: u32, status: i32) -> ! {
     let (cpu, peak) = used();
-    report(Report { reason: reason::KILLED, status, cpu, peak });
+    report(Report { reason, status, cpu, peak });
     exit(0)
 }
 
@@ -95,13 +100,29 @@ pub fn wait_for_news(signals: i32, interval: u32) -> (bool, bool) {
     (polls[0].happened != 0, polls[1].happened != 0)
 }
 
-/// Reaps every child that has ended; whether the payload was one of them.
-pub fn reap(payload: i32, status: &mut i32) -> bool {
+/// Who has ended.
+#[derive(Clone, Copy)]
+pub enum Reaped {
+    /// Not the payload.
+    Others,
+    /// The payload, and something is left of it.
+    Payload,
+    /// The payload, and no child is left: with nothing to end, most commands are over.
+    All,
+}
+
+/// Reaps every child that has ended.
+pub fn reap(payload: i32, status: &mut i32) -> Reaped {
+    const ECHILD: i64 = -10;
     let mut ended = false;
     loop {
         let (child, how) = wait(WNOHANG);
         if child <= 0 {
-            return ended;
+            return match (ended, child) {
+                (true, ECHILD) => Reaped::All,
+                (true, _) => Reaped::Payload,
+                (false, _) => Reaped::Others,
+            };
         }
         if child == i64::from(payload) {
             *status = how;

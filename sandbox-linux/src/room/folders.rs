@@ -87,7 +87,7 @@ impl Room {
     fn way(&self, plan: &Plan, place: &Place, apart: bool) -> Way {
         let inner = |other: &Place| other.path != place.path && other.path.starts_with(&place.path);
         let hosts = place.content == Content::Host;
-        let mapped = self.mapped.contains(&place.path);
+        let mapped = self.state().mapped.contains(&place.path);
         let may_change = place.rights.intersects(Rights::CHANGES);
         let whole = place.rights.contains(Rights::CHANGES);
         if place.content == Content::Hidden {

@@ -1,27 +1,30 @@
 //! The conversation with the first process, whatever programs do.
 
 use std::error::Error;
+use std::fs;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use sandbox_core::Policy;
 use sandbox_core::plan::{Host, Plan};
+use sandbox_core::{ExecRequest, Policy};
 
 use super::*;
 use crate::handover::Handover;
+use crate::jail::Tier;
 use crate::program::Phase;
 
 /// A room whose first process cannot hold many descriptors.
 fn room() -> Result<Room, Box<dyn Error>> {
     let few = Rlimit { current: Some(1024), maximum: getrlimit(Resource::Nofile).maximum };
     setrlimit(Resource::Nofile, few)?;
-    let plan = Plan::without_command(&Policy::read_only().build()?, &Host::current())?;
+    of(&Policy::read_only().build()?, Cgroup::none())
+}
+
+fn of(policy: &Policy, cgroup: Cgroup) -> Result<Room, Box<dyn Error>> {
+    let plan = Plan::without_command(policy, &Host::current())?;
     let facts = Facts::ask();
-    let helper = Helper::start(
-        ns::birth(&plan, crate::jail::Tier::Namespaces, &facts),
-        &facts,
-        &Cgroup::none(),
-    )?;
-    Ok(Room::open(&plan, &facts, helper, Cgroup::none())?)
+    let birth = ns::birth(&plan, Tier::Namespaces, &facts);
+    let helper = Helper::start(birth, &facts, &cgroup)?;
+    Ok(Room::open(&plan, &facts, helper, cgroup)?)
 }
 
 /// Opens the root, hands it over if `sent`, and then does what cannot be done.
@@ -43,7 +46,7 @@ fn a_program_that_fails_leaves_the_conversation_in_order() -> Result<(), Box<dyn
     let room = room()?;
     // More than the first process could hold, if it kept what a program has left open.
     for round in 0..3000 {
-        let (done, handed) = room.exchange(failing(round % 2 == 0))?;
+        let (done, handed) = exchange(&room.state(), failing(round % 2 == 0), None)?;
         assert_eq!(done, Err(("fail".into(), libc::EBADF)));
         assert!(handed.is_none());
     }
@@ -61,5 +64,35 @@ fn calls_for_nobody_leave_nothing() -> Result<(), Box<dyn Error>> {
         };
         assert_eq!(source.kind(), io::ErrorKind::ConnectionRefused);
     }
+    Ok(())
+}
+
+/// With groups of version 1 the rest is the same. Where none can be made there is nothing to see.
+#[tokio::test]
+async fn groups_of_version_one_stand_still_and_end() -> Result<(), Box<dyn Error>> {
+    let Some(commands) = Freezer::of_version_one() else { return Ok(()) };
+    let folder = tempfile::tempdir()?;
+    let policy = Policy::workspace(fs::canonicalize(folder.path())?)?.build()?;
+    let mut cgroup = Cgroup::none();
+    cgroup.commands = Some(commands);
+    let room = of(&policy, cgroup)?;
+    let script = "while :; do printf . >> beats; sleep 0.01; done";
+    let request = ExecRequest::new("sh").arg("-c").arg(script);
+    let running = room.start(&Plan::new(&policy, &request, &Host::current())?)?;
+    let count = || fs::read(folder.path().join("beats")).map_or(0, |beats| beats.len());
+    while count() < 3 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    room.freeze()?;
+    let before = count();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(count(), before);
+    room.thaw()?;
+    while count() == before {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    room.freeze()?;
+    room.end().await?;
+    running.process.wait().await?;
     Ok(())
 }

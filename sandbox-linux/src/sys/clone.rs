@@ -129,6 +129,19 @@ fn make(child: &Child<'_>) -> Result<Cloned, (usize, io::Error)> {
     Ok(Cloned { pid: pid as u32, pidfd })
 }
 
+/// Whether a child can be started in a group of version 2: asked with a descriptor that there cannot
+/// be, so that nothing is started.
+pub(crate) fn clones_into_groups() -> bool {
+    let args = CloneArgs {
+        flags: CLONE_INTO_CGROUP,
+        exit_signal: libc::SIGCHLD as u64,
+        cgroup: i32::MAX as u64,
+        ..CloneArgs::default()
+    };
+    let arguments = [&raw const args as u64, size_of::<CloneArgs>() as u64, 0, 0, 0, 0];
+    call(libc::SYS_clone3, arguments) == -i64::from(libc::EBADF)
+}
+
 pub(super) fn error(result: i64) -> io::Error {
     io::Error::from_raw_os_error(-result as i32)
 }

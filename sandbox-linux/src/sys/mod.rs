@@ -13,7 +13,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use crate::raw;
 
-pub(crate) use clone::{CHILD_STEPS, Child, Cloned, clone_helper};
+pub(crate) use clone::{CHILD_STEPS, Child, Cloned, clone_helper, clones_into_groups};
 pub(crate) use domain::{Domain, before_exec};
 pub(crate) use idmap::{try_idmap, user_namespace};
 pub(crate) use plain::{bytes_of_call, bytes_of_header, bytes_of_request, failure_of, report_of};

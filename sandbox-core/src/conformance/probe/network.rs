@@ -18,6 +18,7 @@ pub(super) const COMMANDS: &[Command] = &[
     ("unix-bind", |w| done(UnixListener::bind(w.path(0)).map(drop))),
     ("unix-pair", |_| own_pair()),
     ("own-server", |_| own_server()),
+    ("serve", |w| done(serve(w))),
     ("own-unix-server", |w| own_unix_server(w)),
 ];
 
@@ -78,6 +79,15 @@ fn own_server() -> Got {
     listener.accept()?.0.write_all(b"own")?;
     client.set_read_timeout(Some(PATIENCE))?;
     read_line(&mut client)
+}
+
+/// Greets whoever comes to a port, for as long as it lives: its end is the case's to bring about.
+fn serve(words: &Words<'_>) -> io::Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", words.number::<u16>(0)?))?;
+    super::say("ready")?;
+    loop {
+        listener.accept()?.0.write_all(b"served")?;
+    }
 }
 
 fn own_unix_server(words: &Words<'_>) -> Got {

@@ -25,6 +25,7 @@ pub(super) const COMMANDS: &[Command] = &[
     ("cwd", |_| Ok(std::env::current_dir()?.into_os_string().as_bytes().to_vec())),
     ("count-input", |_| count_input()),
     ("flood", |w| done(flood(w))),
+    ("repeat", |w| done(repeat(w))),
     ("complain", |w| done(io::stderr().write_all(w.get(0).as_bytes()))),
     ("exit", |w| std::process::exit(w.number(0)?)),
     ("signal-self", |w| signal(Pid::as_raw(Some(rustix::process::getpid())), w.number(0)?)),
@@ -77,6 +78,14 @@ fn flood(words: &Words<'_>) -> io::Result<()> {
         stdout.write_all(&block[..part])?;
         left -= part;
     }
+    stdout.flush()
+}
+
+/// Writes a word many times.
+fn repeat(words: &Words<'_>) -> io::Result<()> {
+    let all = words.get(0).as_bytes().repeat(words.number(1)?);
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(&all)?;
     stdout.flush()
 }
 

@@ -139,7 +139,10 @@ impl LayerFolder {
 
 impl Drop for LayerFolder {
     fn drop(&mut self) {
-        drop(self.lock.take());
+        if let Some(lock) = self.lock.take() {
+            // By name: a child that is between its clone and its exec has a copy of the descriptor.
+            let _ = lock.unlock();
+        }
         sweep(&self.path);
     }
 }

@@ -182,7 +182,7 @@ impl Change<'_> {
 }
 
 /// Attaches a tree at a path of the sandbox's root.
-fn move_to(program: &mut Program, tree: Slot, to: &Path) {
+pub(super) fn move_to(program: &mut Program, tree: Slot, to: &Path) {
     let root = program.open_place(From::Host, Path::new("/"));
     let place = program.open_place(From::Inside(root), to);
     program.attach(tree, place, &quoted(to));

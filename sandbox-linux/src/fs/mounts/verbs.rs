@@ -113,6 +113,11 @@ impl Program {
         self.tree_at(path, OPEN_TREE_CLONE | AT_RECURSIVE, "copy")
     }
 
+    /// A copy of the mount at a path, without anything in it.
+    pub(super) fn copied_alone(&mut self, path: &Path) -> Slot {
+        self.tree_at(path, OPEN_TREE_CLONE, "copy")
+    }
+
     fn tree_at(&mut self, path: &Path, how: i32, verb: &str) -> Slot {
         let tree = self.slot();
         let text = format!("{verb} what is mounted at {}", quoted(path));
@@ -142,6 +147,17 @@ impl Program {
     /// Sets mount flags.
     pub(super) fn set_flags(&mut self, name: String, tree: Slot, flags: u64, recursive: i32) {
         self.mount_setattr(name, tree, [flags, 0, 0, 0], recursive);
+    }
+
+    /// Takes mount flags away.
+    pub(super) fn clear_flags(&mut self, name: &str, tree: Slot, flags: u64) {
+        self.mount_setattr(name.into(), tree, [0, flags, 0, 0], 0);
+    }
+
+    /// Takes a tree out of the view of the one that it was cloned from.
+    pub(super) fn make_private(&mut self, tree: Slot, name: &str) {
+        let attributes = [0, 0, libc::MS_PRIVATE, 0];
+        self.mount_setattr(format!("take {name} out of view"), tree, attributes, AT_RECURSIVE);
     }
 
     /// Shows the files of one owner on disk as another's.
