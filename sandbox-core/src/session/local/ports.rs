@@ -81,8 +81,9 @@ async fn forward(listener: TcpListener, session: Weak<Live>, inside: u16) {
 
 /// Carries one connection. A session in which nobody listens closes it, as a host would.
 async fn carry(mut outer: TcpStream, live: Arc<Live>, inside: u16) {
-    let Ok(inner) = live.enclosure().dial(inside) else { return };
-    drop(live);
+    // Away from this thread: a session that is busy may take a moment to answer.
+    let dialled = tokio::task::spawn_blocking(move || live.enclosure().dial(inside)).await;
+    let Ok(Ok(inner)) = dialled else { return };
     let ready = inner.set_nonblocking(true).and_then(|()| TcpStream::from_std(inner));
     if let Ok(mut inner) = ready {
         // Whichever side failed, the other one learns it by the end of its connection.
