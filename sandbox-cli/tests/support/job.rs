@@ -91,6 +91,11 @@ impl Job {
         self
     }
 
+    /// The value of `--backend`.
+    pub(crate) fn backend(&self) -> &'static str {
+        self.backend
+    }
+
     /// A path in the workspace, as the host sees it.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

@@ -13,7 +13,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub(crate) mod job;
+#[cfg(target_os = "linux")]
+pub(crate) mod processes;
 pub(crate) mod pty;
+#[cfg(target_os = "linux")]
+pub(crate) mod sessions;
 
 /// Longer than any test needs on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

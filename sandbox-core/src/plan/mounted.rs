@@ -228,7 +228,14 @@ impl Lookup for Inside<'_> {
                 break;
             }
         }
-        answer
+        // What is only on the way to a mount exists in the sandbox alone.
+        let on_the_way = || self.places.iter().any(|place| place.path.starts_with(path));
+        match answer {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && on_the_way() => {
+                Ok(Kind::Directory)
+            }
+            answer => answer,
+        }
     }
 
     fn target(&self, path: &Path) -> io::Result<PathBuf> {
