@@ -98,7 +98,7 @@ sys.stdout.write(u.urlopen(sys.argv[1], timeout=10).read().decode())' "http://$1
 
 # A server in the session, seen from this machine.
 publication() {
-    server=$(session spawn --cwd / "$1" -- \
+    server=$(session spawn "$1" -- \
         python3 -u -m http.server 8000 --bind 127.0.0.1 --directory "$repository")
     serves() { case $(session logs "$1" "$server" 2>&1) in *Serving*) ;; *) return 1 ;; esac; }
     soon "the server" serves "$1"

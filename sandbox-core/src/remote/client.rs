@@ -115,8 +115,16 @@ fn lost(id: &SessionId, error: io::Error) -> SandboxError {
     }
 }
 
+/// The error of a connection to an owner. One that is cut off is the end of the session: an owner
+/// answers every call for as long as it lives.
 fn asking(id: &SessionId) -> impl FnOnce(io::Error) -> SandboxError {
-    SandboxError::io(format!("asking the owner of the session {id}"))
+    let id = id.clone();
+    move |error| match error.kind() {
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof => {
+            SandboxError::SessionNotFound { id }
+        }
+        _ => SandboxError::io(format!("asking the owner of the session {id}"))(error),
+    }
 }
 
 /// What there is to say of each session below a root. One whose owner does not answer is told as it

@@ -61,10 +61,12 @@ pub(crate) async fn serve(
     root: PathBuf,
     order: &[u8],
 ) -> Result<(), SandboxError> {
+    // Before anybody is told of the session: whoever is may end this process at once.
+    let asked = asked_to_end().map_err(SandboxError::io("listening for signals"))?;
     tokio::select! {
         served = remote::supervise(sessions, root, order, answer) => served,
         // What it owned ends with it.
-        asked = asked_to_end() => asked.map_err(SandboxError::io("listening for signals")),
+        () = asked => Ok(()),
     }
 }
 
@@ -78,15 +80,16 @@ fn answer(text: &[u8]) -> io::Result<()> {
     Ok(rustix::stdio::dup2_stdout(&null)?)
 }
 
-async fn asked_to_end() -> io::Result<()> {
+fn asked_to_end() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        // Nobody can hang up on a process without a terminal.
-        () = async { while hang_up.recv().await.is_some() {} } => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            // Nobody can hang up on a process without a terminal.
+            () = async { while hang_up.recv().await.is_some() {} } => {}
+        }
+    })
 }

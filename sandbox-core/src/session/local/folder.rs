@@ -13,7 +13,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::error::{Result, SandboxError};
 use crate::ids::SessionId;
@@ -36,17 +36,12 @@ impl Folder {
         let path = sessions.join(id.as_str());
         let failed = || SandboxError::io(format!("making the folder of the session {id}"));
         let taken = || SandboxError::AlreadyExists { what: format!("the session {id}") };
-        match system::make_private(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                // What a session left behind that nobody owns any more is no session.
-                if !sweep(&path) {
-                    return Err(taken());
-                }
-                system::make_private(&path).map_err(failed())?;
-            }
-            made => made.map_err(failed())?,
-        }
-        let lock = lock(&path).map_err(failed())?.ok_or_else(taken)?;
+        let lock = match held(&path).map_err(failed())? {
+            Some(lock) => lock,
+            // What a session left behind that nobody owns any more is no session.
+            None if sweep(&path) => held(&path).map_err(failed())?.ok_or_else(taken)?,
+            None => return Err(taken()),
+        };
         for name in ["memory", "outputs"] {
             system::make_private(&path.join(name)).map_err(failed())?;
         }
@@ -92,7 +87,7 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         // What cannot be removed is swept by the next owner of the root.
-        let _ = system::remove_tree(&self.path);
+        let _ = take_away(&self.path);
     }
 }
 
@@ -113,9 +108,14 @@ impl LayerFolder {
     pub(super) fn make(root: &Path) -> Result<Self> {
         let failed = || SandboxError::io("making a folder for layers");
         let all = private_folder(root, "layers")?;
-        let path = numbered(&all, 1).map_err(failed())?.0;
-        let lock = lock(&path).map_err(failed())?;
-        Ok(Self { path, lock, last: AtomicU64::new(0) })
+        let mut number = 1u64;
+        loop {
+            let path = all.join(number.to_string());
+            if let Some(lock) = held(&path).map_err(failed())? {
+                return Ok(Self { path, lock: Some(lock), last: AtomicU64::new(0) });
+            }
+            number += 1;
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -183,14 +183,65 @@ pub(crate) fn sweep_all(root: &Path) -> Result<usize> {
 /// Removes a folder that nobody holds.
 fn sweep(path: &Path) -> bool {
     // The lock is held until the folder is gone, so that nobody takes it over meanwhile.
-    matches!(lock(path), Ok(Some(_held))) && system::remove_tree(path).is_ok()
+    let Ok(Some(_held)) = lock(path) else { return false };
+    take_away(path).is_ok()
+}
+
+/// Removes a folder that the caller holds. It loses its name first: nobody finds a part of it, or
+/// puts a lock of his own where the old one was.
+fn take_away(path: &Path) -> io::Result<()> {
+    let gone = unnamed(path);
+    match fs::rename(path, &gone) {
+        Ok(()) => system::remove_tree(&gone),
+        Err(_) => system::remove_tree(path),
+    }
+}
+
+/// A path beside another, with a name that is no session's and nobody else's.
+fn unnamed(path: &Path) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    path.with_file_name(format!(".{}-{count}", std::process::id()))
+}
+
+/// Makes a folder and holds it; `None` when there is one already.
+///
+/// It gets its name when it is held. Whoever takes away what nobody holds may come before: then it
+/// is begun again, under a name that is no session's.
+fn held(path: &Path) -> io::Result<Option<File>> {
+    loop {
+        let begun = unnamed(path);
+        match system::make_private(&begun) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            made => made?,
+        }
+        let lock = match lock(&begun) {
+            Ok(Some(lock)) => lock,
+            Ok(None) => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let named = fs::rename(&begun, path);
+        if named.is_err() {
+            // What cannot be removed is swept.
+            let _ = system::remove_tree(&begun);
+        }
+        return match named.as_ref().map_err(io::Error::kind) {
+            Ok(()) => Ok(Some(lock)),
+            // One that somebody holds is never empty.
+            Err(io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty) => Ok(None),
+            Err(_) => named.map(|()| None),
+        };
+    }
 }
 
 /// Locks a folder, if nobody else holds it.
 fn lock(path: &Path) -> io::Result<Option<File>> {
-    let file = OpenOptions::new().create(true).append(true).open(path.join("lock"))?;
+    let path = path.join("lock");
+    let file = OpenOptions::new().create(true).append(true).open(&path)?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        // It may have been taken away, and another folder made there, before it was locked.
+        Ok(()) => Ok(system::is_at(&file, &path).then_some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }

@@ -7,6 +7,7 @@ use super::layers::{Frozen, Stack};
 use super::live::Live;
 use crate::error::{Result, SandboxError};
 use crate::ids::SnapshotName;
+use crate::path::quoted;
 use crate::session::backend::MountChanges;
 use crate::session::changes::Applied;
 use crate::session::spec::SandboxSnapshot;
@@ -19,7 +20,9 @@ impl Live {
             return self.save_copy(name).await;
         }
         if self.inner().snapshots.iter().any(|(known, _)| known.name == *name) {
-            return Err(SandboxError::AlreadyExists { what: format!("the snapshot {name:?}") });
+            return Err(SandboxError::AlreadyExists {
+                what: format!("the snapshot {}", quoted(name.as_str())),
+            });
         }
         let frozen = self.push()?;
         let snapshot = SandboxSnapshot::now(name.clone());
@@ -71,7 +74,8 @@ impl Live {
             return self.restore_copy(name).await;
         }
         let known = self.inner().snapshots.iter().find(|(known, _)| known.name == *name).cloned();
-        let missing = || SandboxError::NotFound { what: format!("snapshot {name:?}") };
+        let missing =
+            || SandboxError::NotFound { what: format!("snapshot {}", quoted(name.as_str())) };
         let (_, frozen) = known.ok_or_else(missing)?;
         self.stack_over(frozen)
     }

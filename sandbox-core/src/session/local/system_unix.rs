@@ -1,6 +1,6 @@
 //! Folders of the session's own, on Unix.
 
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -21,6 +21,13 @@ pub(super) fn own_private(path: &Path) -> io::Result<()> {
         && found.uid() == rustix::process::geteuid().as_raw()
         && found.mode() & 0o077 == 0;
     if ours { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+}
+
+/// Whether a path still leads to an open file.
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |found: fs::Metadata| (found.dev(), found.ino());
+    let (open, named) = (file.metadata().map(identity), fs::symlink_metadata(path).map(identity));
+    open.is_ok_and(|open| named.is_ok_and(|named| named == open))
 }
 
 /// Gives a folder the mode of another.
@@ -49,8 +56,7 @@ pub(super) fn remove_tree(top: &Path) -> io::Result<()> {
                 if inner.file_type()?.is_dir() {
                     // A folder can only be moved by who may write it: its `..` changes.
                     open(&inner.path())?;
-                    number += 1;
-                    fs::rename(inner.path(), top.join(format!(".removed-{number}")))?;
+                    lift(&inner.path(), top, &mut number)?;
                 } else {
                     fs::remove_file(inner.path())?;
                 }
@@ -60,6 +66,48 @@ pub(super) fn remove_tree(top: &Path) -> io::Result<()> {
     }
 }
 
+/// Moves a folder to the top, under a name that whoever began this removal before has not used.
+fn lift(folder: &Path, top: &Path, number: &mut u64) -> io::Result<()> {
+    use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty};
+    loop {
+        *number += 1;
+        let moved = fs::rename(folder, top.join(format!(".removed-{number}")));
+        if !moved.as_ref().is_err_and(|it| matches!(it.kind(), AlreadyExists | DirectoryNotEmpty)) {
+            return moved;
+        }
+    }
+}
+
 fn open(folder: &Path) -> io::Result<()> {
     fs::set_permissions(folder, Permissions::from_mode(0o700))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_removal_that_was_broken_off_is_finished() {
+        let place = tempfile::tempdir().unwrap();
+        let top = place.path().join("top");
+        // What a removal leaves that had just begun, and more of the same depth.
+        for folder in [".removed-1/a/b", ".removed-2/c", "x/y/z", "w"] {
+            fs::create_dir_all(top.join(folder)).unwrap();
+            fs::write(top.join(folder).join("file"), "").unwrap();
+        }
+        remove_tree(&top).unwrap();
+        assert!(!top.exists());
+    }
+
+    #[test]
+    fn a_file_that_was_replaced_is_not_at_its_path() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("file");
+        let file = File::create(&path).unwrap();
+        assert!(is_at(&file, &path));
+        fs::remove_file(&path).unwrap();
+        assert!(!is_at(&file, &path));
+        File::create(&path).unwrap();
+        assert!(!is_at(&file, &path));
+    }
 }
