@@ -12,15 +12,13 @@ mod output;
 mod platform;
 mod streams;
 
-use clap::Parser;
-
 use args::Cli;
 
 fn main() {
-    let code = match Cli::try_parse() {
-        Ok(cli) => {
-            let json = commands::wants_json(&cli.command);
-            commands::dispatch(cli.command).unwrap_or_else(|failure| {
+    let code = match Cli::read() {
+        Ok(command) => {
+            let json = commands::wants_json(&command);
+            commands::dispatch(command).unwrap_or_else(|failure| {
                 output::failure::show(&failure, json);
                 failure.exit_code()
             })

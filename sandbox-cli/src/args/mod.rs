@@ -7,6 +7,7 @@
 mod choices;
 mod limits;
 mod options;
+mod quick;
 mod rules;
 mod session;
 

@@ -52,7 +52,7 @@ struct Session {
 impl Contender for Session {
     fn prepare(&mut self) -> Result<()> {
         // What a pool makes anew after each command is made while nobody waits.
-        self.runtime.block_on(tokio::time::sleep(SETTLE));
+        self.runtime.block_on(async { tokio::time::sleep(SETTLE).await });
         Ok(())
     }
 

@@ -167,8 +167,8 @@ impl Live {
         }
         let _gate = self.gate.lock().await;
         self.check_awake("running a command")?;
-        let plan = self.inner().plan.clone();
-        let plan = plan.with_command(&self.spec.policy, &request, &Host::current())?;
+        let host = Host::current();
+        let plan = self.inner().plan.with_command(&self.spec.policy, &request, &host)?;
         let mut launched = self.enclosure.start(&plan)?;
         launched.process = self.activity.follow(launched.process);
         self.inner().state = SandboxState::Running;
