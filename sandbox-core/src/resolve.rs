@@ -94,8 +94,9 @@ impl From<FileType> for Kind {
 /// making of one plan, in which the same question must not have two answers anyway.
 pub struct Memo<'a> {
     files: &'a dyn Lookup,
-    kinds: RefCell<HashMap<PathBuf, Result<Kind, io::ErrorKind>>>,
-    folders: RefCell<HashMap<PathBuf, Folder>>,
+    /// By the paths' bytes: they are all written in one way, and comparing names takes longer.
+    kinds: RefCell<HashMap<OsString, Result<Kind, io::ErrorKind>>>,
+    folders: RefCell<HashMap<OsString, Folder>>,
 }
 
 /// What is known of a folder.
@@ -146,9 +147,9 @@ impl<'a> Memo<'a> {
     fn listed(&self, path: &Path) -> Option<Result<Kind, io::ErrorKind>> {
         let (parent, name) = (path.parent()?, path.file_name()?);
         let mut folders = self.folders.borrow_mut();
-        let folder = match folders.get_mut(parent) {
+        let folder = match folders.get_mut(parent.as_os_str()) {
             Some(folder) => folder,
-            None => folders.entry(parent.to_path_buf()).or_insert(Folder::Asked(0)),
+            None => folders.entry(parent.into()).or_insert(Folder::Asked(0)),
         };
         if let Folder::Asked(times) = folder {
             *times += 1;
@@ -165,7 +166,7 @@ impl<'a> Memo<'a> {
 
 impl Lookup for Memo<'_> {
     fn kind(&self, path: &Path) -> io::Result<Kind> {
-        if let Some(known) = self.kinds.borrow().get(path) {
+        if let Some(known) = self.kinds.borrow().get(path.as_os_str()) {
             return known.map_err(io::Error::from);
         }
         if let Some(listed) = self.listed(path) {
@@ -173,7 +174,7 @@ impl Lookup for Memo<'_> {
         }
         let answer = self.files.kind(path);
         let kept = answer.as_ref().copied().map_err(io::Error::kind);
-        self.kinds.borrow_mut().insert(path.to_path_buf(), kept);
+        self.kinds.borrow_mut().insert(path.into(), kept);
         answer
     }
 

@@ -75,10 +75,15 @@ fn available_mb() -> Option<usize> {
     line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok().map(|kilobytes| kilobytes >> 10)
 }
 
+/// How long a worker may take to end, in looks with pauses.
+const PATIENCE: usize = 500;
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// The side of the one who asks.
 pub(super) struct Worker {
     child: Child,
-    requests: ChildStdin,
+    /// Closed at the end, which is how a worker learns of it.
+    requests: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
@@ -97,14 +102,15 @@ impl Worker {
         let mut child = command.spawn().context("start a worker")?;
         let requests = child.stdin.take().context("the worker's stdin")?;
         let answers = BufReader::new(child.stdout.take().context("the worker's stdout")?);
-        let mut worker = Self { child, requests, answers };
+        let mut worker = Self { child, requests: Some(requests), answers };
         let first = worker.answer()?;
         ensure!(first == "ready", "the worker said {first}");
         Ok(worker)
     }
 
     pub(super) fn measure(&mut self) -> Result<Duration> {
-        self.requests.write_all(b"run\n").context("ask the worker")?;
+        let requests = self.requests.as_mut().context("the worker's stdin")?;
+        requests.write_all(b"run\n").context("ask the worker")?;
         let nanoseconds = self.answer()?.parse().context("read the worker's answer")?;
         Ok(Duration::from_nanos(nanoseconds))
     }
@@ -123,7 +129,14 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // Nothing of a worker is worth keeping, and one that has ended is as good.
+        // What it has made it takes away itself, if it can.
+        drop(self.requests.take());
+        for _ in 0..PATIENCE {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(PAUSE);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
