@@ -6,7 +6,7 @@
 //! may read the session's folder can reach it; [`RemoteSessions`] is the backend that does, so a
 //! caller changes one line.
 //!
-//! One connection is one call: a [`Hello`](message::Hello) with the call in it, one reply, and for
+//! One connection is one call: a greeting with the call in it, one reply, and for
 //! few calls what follows. The streams of a command are not carried: the ends of its pipes are
 //! handed over with the reply, so its output meets its reader as it would without a session, with
 //! the pipe's own backpressure. The connection stays open for as long as the command runs. It

@@ -52,6 +52,8 @@ pub(crate) struct Jail {
     pub(crate) folder: Option<Arc<crate::private::Folder>>,
     /// The files that the command can be, for the error when it is none.
     pub(crate) candidates: Vec<PathBuf>,
+    /// The command as it was named, if it has to be looked for inside.
+    pub(crate) name: Option<OsString>,
     /// Of a sandbox that lasts: what has to move when layers change.
     pub(crate) rests: mounts::Rests,
 }
@@ -190,9 +192,17 @@ impl Jail {
             stdin: plan.stdin,
             folder: outside.folder,
             candidates: plan.candidates.clone(),
+            name: searched(plan),
             rests: mounts::Rests::default(),
         })
     }
+}
+
+/// The command's name, where nobody could tell before whether there is such a file.
+fn searched(plan: &Plan) -> Option<OsString> {
+    let named = plan.arguments.first()?;
+    let searched = plan.lasting && !named.as_encoded_bytes().contains(&b'/');
+    searched.then(|| named.clone())
 }
 
 /// The caller's variables for a payload.

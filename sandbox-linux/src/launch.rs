@@ -173,9 +173,9 @@ fn not_executed(jail: &Jail, source: io::Error) -> SandboxError {
                 .into(),
         );
     }
-    let searched = jail.candidates.len() > 1;
-    match path.file_name().filter(|_| searched && source.kind() == io::ErrorKind::NotFound) {
-        Some(program) => SandboxError::CommandNotFound { program: program.into() },
+    let name = jail.name.clone().filter(|_| source.kind() == io::ErrorKind::NotFound);
+    match name {
+        Some(program) => SandboxError::CommandNotFound { program },
         None => SandboxError::CommandNotExecutable { path, source },
     }
 }

@@ -20,7 +20,7 @@ enum MountKind {
     Ro,
     /// TARGET: an empty folder on the disk
     Scratch,
-    /// TARGET [SIZE]: an empty folder in memory
+    /// TARGET, and a SIZE if it has one: an empty folder in memory
     Tmpfs,
 }
 
