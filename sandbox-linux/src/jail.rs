@@ -192,17 +192,10 @@ impl Jail {
             stdin: plan.stdin,
             folder: outside.folder,
             candidates: plan.candidates.clone(),
-            name: searched(plan),
+            name: payload::searched(plan),
             rests: mounts::Rests::default(),
         })
     }
-}
-
-/// The command's name, where nobody could tell before whether there is such a file.
-fn searched(plan: &Plan) -> Option<OsString> {
-    let named = plan.arguments.first()?;
-    let searched = plan.lasting && !named.as_encoded_bytes().contains(&b'/');
-    searched.then(|| named.clone())
 }
 
 /// The caller's variables for a payload.

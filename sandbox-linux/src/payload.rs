@@ -174,6 +174,13 @@ fn execute(program: &mut Program, payload: &Payload<'_>) {
     }
 }
 
+/// The command's name, where nobody could tell before whether there is such a file.
+pub(crate) fn searched(plan: &Plan) -> Option<OsString> {
+    let named = plan.arguments.first()?;
+    let searched = plan.lasting && !named.as_encoded_bytes().contains(&b'/');
+    searched.then(|| named.clone())
+}
+
 /// The arguments, as the kernel takes them.
 ///
 /// # Errors
