@@ -9,6 +9,7 @@ mod environment;
 mod mounted;
 mod places;
 mod rules;
+mod sources;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -24,6 +25,7 @@ use crate::resolve::{HostFiles, Lookup, Memo, Resolved};
 use crate::size::ByteSize;
 
 pub use mounted::{Layers, Mounted, Shown};
+pub use sources::sources;
 
 /// What a plan needs to know of the host.
 pub struct Host<'a> {
@@ -194,7 +196,7 @@ impl Plan {
     /// As [`Plan::inside`].
     pub fn furnished(policy: &Policy, mounts: &[Mounted], host: &Host<'_>) -> Result<Self> {
         let memo = Memo::new(host.files);
-        let mut layout = places::lay_out(policy, &memo)?;
+        let mut layout = places::lay_out(policy, &mounted::open(mounts), &memo)?;
         mounted::lay_over(&mut layout, policy, mounts, &memo)?;
         let lasting = !mounts.is_empty();
         let (places, links, layers) = (&layout.places, &layout.links, &layout.layers);

@@ -16,6 +16,12 @@ use std::fs::FileType;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+mod literal;
+mod sys;
+
+pub(crate) use literal::open_around;
+pub use literal::open_folder;
+
 /// What a name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -84,7 +84,8 @@ pub use store::Store;
 pub struct Folder<'a> {
     /// What it is called in snapshots: the target of its mount, say.
     pub label: &'a str,
-    /// Where it lies now. Whoever wrote what is in it must not be able to replace it.
+    /// Where it lies now: the whole path, on which nothing may be a link. A path that becomes one is
+    /// an error.
     pub path: &'a Path,
 }
 

@@ -36,8 +36,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
 use sandbox_core::path::quoted;
+use sandbox_core::resolve::open_folder;
 use sandbox_core::session::Change;
 use sandbox_core::{Result, SandboxError};
 
@@ -64,7 +64,7 @@ impl Stack {
         Self { layers: uppers.into_iter().chain([source]).collect() }
     }
 
-    /// Opens folders by their paths, which the caller vouches for: links in them are followed.
+    /// Opens folders by their whole paths, on which nothing may be a link.
     ///
     /// # Errors
     /// One of them cannot be opened.
@@ -92,8 +92,7 @@ impl Stack {
 }
 
 fn open(path: &Path) -> Result<OwnedFd> {
-    let opened = openat(CWD, path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-    opened.map_err(io::Error::from).map_err(at("opening", path))
+    open_folder(path).map(OwnedFd::from).map_err(at("opening", path))
 }
 
 /// What the session changed, sorted by path.

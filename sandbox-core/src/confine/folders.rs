@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
 use crate::error::{Result, SandboxError};
@@ -11,6 +10,7 @@ use crate::path::{SandboxPath, quoted};
 use crate::plan::{Content, Place, Plan};
 use crate::policy::PolicyError;
 use crate::policy::filesystem::Rights;
+use crate::resolve::open_folder;
 
 /// A folder of a sandbox. What is done in it is decided on its descriptor.
 pub struct OpenFolder {
@@ -35,7 +35,7 @@ pub(super) fn on_host(plan: &Plan) -> Result<Vec<OpenFolder>> {
         let target = SandboxPath::new(&place.path).map_err(PolicyError::from)?;
         let layered = plan.layers.contains_key(&place.path);
         let is_hosts = place.directory && place.content == Content::Host && !layered;
-        let folder = is_hosts.then(|| Dir::open_ambient_dir(place.host(), ambient_authority()));
+        let folder = is_hosts.then(|| open_folder(place.host()));
         let failed = |source| {
             let call = format!("opening {}", quoted(place.host()));
             SandboxError::Io { call, source }

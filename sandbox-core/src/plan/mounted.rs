@@ -27,7 +27,7 @@ use crate::size::ByteSize;
 pub enum Shown {
     /// A file or folder of the host.
     Host {
-        /// The host's path.
+        /// The host's path, without links: [`sources`] finds it.
         source: PathBuf,
         /// What may be done with it.
         rights: Rights,
@@ -39,7 +39,7 @@ pub enum Shown {
     },
     /// A folder of the host below layers of the session, which take every change.
     Layered {
-        /// The host's path.
+        /// The host's path, without links: [`sources`] finds it.
         source: PathBuf,
         /// What lies over it.
         layers: Layers,
@@ -73,6 +73,17 @@ pub struct Mounted {
     pub shown: Shown,
 }
 
+impl Mounted {
+    /// The folder of the host in which commands can make links by way of it.
+    fn open(&self) -> Option<&Path> {
+        match &self.shown {
+            Shown::Host { source, rights } if rights.contains(Rights::CREATE) => Some(source),
+            Shown::Layered { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
 /// Lays the mounts over a layout.
 pub(super) fn lay_over(
     layout: &mut Layout,
@@ -83,7 +94,7 @@ pub(super) fn lay_over(
     if mounts.is_empty() {
         return Ok(());
     }
-    let rules = rules::merge(&rules::look_up(policy, files)?);
+    let rules = rules::merge(&rules::look_up(policy, &open(mounts), files)?);
     for mount in mounts {
         let target = target(mount, layout, files)?;
         layout.places.retain(|place| !place.path.starts_with(&target));
@@ -103,6 +114,12 @@ pub(super) fn lay_over(
         layout.places.sort_by(|a, b| a.path.cmp(&b.path));
     }
     Ok(())
+}
+
+/// The folders of the host in which commands make links by way of mounts: at once, or when what they
+/// changed is applied.
+pub(super) fn open(mounts: &[Mounted]) -> Vec<&Path> {
+    mounts.iter().filter_map(Mounted::open).collect()
 }
 
 fn refused<T>(target: &SandboxPath, why: &str) -> Result<T> {
@@ -156,6 +173,10 @@ fn places(
     };
     let missing = |error| SandboxError::MissingPath { path: source.clone(), source: error };
     let found = resolve(files, source).map_err(missing)?;
+    if let Some(link) = found.links.keys().next() {
+        let link = quoted(link);
+        return refused(&mount.target, &format!("{link} is a link, where its source leads over"));
+    }
     let kind = found.kind.ok_or_else(|| missing(io::ErrorKind::NotFound.into()))?;
     if kind != Kind::Directory && matches!(mount.shown, Shown::Layered { .. }) {
         return refused(&mount.target, "only a folder can be copied on write");

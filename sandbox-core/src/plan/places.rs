@@ -22,8 +22,8 @@ pub(super) struct Layout {
 }
 
 /// Looks every rule up and drops what changes nothing.
-pub(super) fn lay_out(policy: &Policy, files: &dyn Lookup) -> Result<Layout> {
-    let rules = rules::look_up(policy, files)?;
+pub(super) fn lay_out(policy: &Policy, open: &[&Path], files: &dyn Lookup) -> Result<Layout> {
+    let rules = rules::look_up(policy, open, files)?;
     let merged = rules::merge(&rules);
     let mut links = BTreeMap::new();
     let mut absent = Vec::new();
@@ -36,7 +36,7 @@ pub(super) fn lay_out(policy: &Policy, files: &dyn Lookup) -> Result<Layout> {
     let mut named: BTreeMap<PathBuf, Place> =
         merged.iter().map(|(path, meaning)| (path.clone(), host_place(path, *meaning))).collect();
     for (path, when) in policy.filesystem().private_places() {
-        if let Some(found) = private_place(path, when, &rules, &merged, files)? {
+        if let Some(found) = private_place((path, when), &rules, open, &merged, files)? {
             links.extend(found.links);
             let path = found.path;
             let (content, rights) = (Content::Private, Rights::READ_WRITE);
@@ -67,9 +67,9 @@ fn host_place(path: &Path, meaning: Meaning) -> Place {
 
 /// Where a directory of the command's own comes to lie, unless a rule stands in its place.
 fn private_place(
-    path: &SandboxPath,
-    when: Private,
+    (path, when): (&SandboxPath, Private),
     rules: &[Rule],
+    open: &[&Path],
     merged: &BTreeMap<PathBuf, Meaning>,
     files: &dyn Lookup,
 ) -> Result<Option<Resolved>> {
@@ -89,7 +89,7 @@ fn private_place(
     if covered || (is_kernel_interface(&found.path) && when == Private::UnlessCovered) {
         return Ok(None);
     }
-    if let Some(error) = rules::planted(path, &found, rules) {
+    if let Some(error) = rules::planted(path, &found, rules, open) {
         return Err(PolicyError::from(error).into());
     }
     let wrong = |why: &str| {

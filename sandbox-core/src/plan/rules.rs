@@ -26,8 +26,9 @@ pub(super) struct Rule {
     pub(super) grant: Grant,
 }
 
-/// Every rule whose path exists or is hidden, looked up and judged.
-pub(super) fn look_up(policy: &Policy, files: &dyn Lookup) -> Result<Vec<Rule>> {
+/// Every rule whose path exists or is hidden, looked up and judged; commands can also make links in
+/// the folders of `open`.
+pub(super) fn look_up(policy: &Policy, open: &[&Path], files: &dyn Lookup) -> Result<Vec<Rule>> {
     let mut rules = Vec::new();
     for (path, grant) in policy.filesystem().rules() {
         let hides = grant.rights.is_empty();
@@ -43,7 +44,7 @@ pub(super) fn look_up(policy: &Policy, files: &dyn Lookup) -> Result<Vec<Rule>> 
             _ => rules.push(Rule { path: path.clone(), found, grant }),
         }
     }
-    let suspicions: Vec<_> = rules.iter().map(|rule| suspicion(rule, &rules)).collect();
+    let suspicions: Vec<_> = rules.iter().map(|rule| suspicion(rule, &rules, open)).collect();
     let mut kept = Vec::with_capacity(rules.len());
     for (rule, suspicion) in rules.into_iter().zip(suspicions) {
         match suspicion {
@@ -71,7 +72,7 @@ fn hide_unreachable(path: &Path, error: &io::Error, files: &dyn Lookup) -> Resol
 }
 
 /// Why a grant must not be believed, if so.
-fn suspicion(rule: &Rule, all: &[Rule]) -> Option<FilesystemError> {
+fn suspicion(rule: &Rule, all: &[Rule], open: &[&Path]) -> Option<FilesystemError> {
     if rule.grant.rights.is_empty() {
         return None;
     }
@@ -79,7 +80,7 @@ fn suspicion(rule: &Rule, all: &[Rule]) -> Option<FilesystemError> {
     if is_kernel_interface(&found.path) {
         return Some(FilesystemError::KernelInterface { path: path.clone() });
     }
-    if let Some(error) = planted(path, found, all) {
+    if let Some(error) = planted(path, found, all, open) {
         return Some(error);
     }
     let around = innermost(all, &found.path, Some(path))?;
@@ -97,9 +98,16 @@ pub(super) fn planted(
     path: &SandboxPath,
     found: &Resolved,
     all: &[Rule],
+    open: &[&Path],
 ) -> Option<FilesystemError> {
     let writable = |link: &&PathBuf| {
-        innermost(all, link, None).is_some_and(|rule| rule.grant.rights.contains(Rights::CREATE))
+        let rule = innermost(all, link, None);
+        let closed = |open: &Path| {
+            let narrower = |it: &&Rule| it.found.path != open && it.found.path.starts_with(open);
+            rule.filter(narrower).is_some_and(|it| !it.grant.rights.contains(Rights::CREATE))
+        };
+        rule.is_some_and(|rule| rule.grant.rights.contains(Rights::CREATE))
+            || open.iter().any(|open| link.starts_with(open) && !closed(open))
     };
     let link = found.links.keys().find(writable)?;
     Some(FilesystemError::PlantedLink { path: path.clone(), link: link.clone() })

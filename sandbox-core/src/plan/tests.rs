@@ -10,6 +10,7 @@ use crate::resolve::forged::Forged;
 
 mod commands;
 mod layout;
+mod mounts;
 mod suspicion;
 
 /// A usual machine.

@@ -81,6 +81,9 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
     /// Sessions under a confinement, with their folders below `root`, which is made if it is missing
     /// and must be a folder of the caller's alone. Several processes may share a root.
     pub fn new(confinement: Arc<C>, root: impl Into<PathBuf>) -> Self {
-        Self { confinement, root: root.into(), register: Arc::default() }
+        let root = root.into();
+        // An empty one has no folder, which the first session tells.
+        let root = std::path::absolute(&root).unwrap_or(root);
+        Self { confinement, root, register: Arc::default() }
     }
 }

@@ -7,15 +7,13 @@ use std::ffi::OsStr;
 use std::ops::Range;
 use std::path::Path;
 
-use cap_std::ambient_authority;
-use cap_std::fs::Dir;
-
 use super::content;
 use super::entry::{Entry, Kind, ROOT, path_of};
 use super::failed;
 use super::handles::{Handles, Tree};
 use super::scan::{Allowance, Closed, Limits, scan};
 use crate::error::Result;
+use crate::resolve::open_folder;
 use crate::session::{Change, ChangeKind};
 
 /// Compares two folders: what was done to `old` to make it `new`, sorted by path. Times and owners
@@ -25,10 +23,7 @@ use crate::session::{Change, ChangeKind};
 /// # Errors
 /// What cannot be read, by its name.
 pub fn diff_trees(old: &Path, new: &Path) -> Result<Vec<Change>> {
-    let open = |path: &Path| {
-        let dir = Dir::open_ambient_dir(path, ambient_authority());
-        dir.map_err(failed("opening", path))
-    };
+    let open = |path: &Path| open_folder(path).map_err(failed("opening", path));
     let (old_dir, new_dir) = (open(old)?, open(new)?);
     let old = Side::open(Tree { dir: &old_dir, path: old })?;
     let new = Side::open(Tree { dir: &new_dir, path: new })?;

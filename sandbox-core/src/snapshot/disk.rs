@@ -6,7 +6,6 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::path::Path;
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
@@ -126,12 +125,6 @@ impl Disk {
     pub(super) fn set_mode(&self, at: &Dir, name: &OsStr, mode: u32) -> io::Result<()> {
         self.0.before(Step::Moves)?;
         sys::set_mode(at, name, mode)
-    }
-
-    /// Lets its owner do everything with a folder of some mode.
-    pub(super) fn open_up(&self, folder: &Path, mode: u32) -> io::Result<()> {
-        self.0.before(Step::Moves)?;
-        sys::set_mode_of(folder, sys::opened(mode))
     }
 
     pub(super) fn rename(

@@ -39,13 +39,13 @@ impl Store {
     ) -> Result<()> {
         let _lock = self.lock()?;
         swap::recover(self, swap::Leftovers::MustNot)?;
-        let paths = self.check(folders)?;
+        self.check(folders)?;
         let (place, manifest) = self.find(name)?;
         let kept = folders.iter().map(|folder| Kept::open(&place, &manifest, folder.label));
         let kept: Vec<Kept> = kept.collect::<Result<_>>()?;
         let meter = meter(kept.iter().map(|kept| &kept.listing), progress);
-        let folders = paths.iter().zip(&kept);
-        let exchanges = folders.map(|(path, kept)| exchange(path, &kept.listing.entries));
+        let folders = folders.iter().zip(&kept);
+        let exchanges = folders.map(|(it, kept)| exchange(it.path, &kept.listing.entries));
         let mut journal = Journal::new(exchanges.collect::<Result<_>>()?);
         // Before the folders are looked into: what is closed is opened for that.
         journal.begin(self)?;

@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicU64;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_fs_ext::DirExt as _;
-use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
 use super::copy::{Copying, Purpose};
@@ -20,6 +19,7 @@ use super::store::{Place, Store};
 use super::{Folder, failed, swap};
 use crate::error::{Result, SandboxError};
 use crate::ids::SnapshotName;
+use crate::resolve::open_folder;
 use crate::size::ByteSize;
 
 impl Store {
@@ -46,8 +46,7 @@ impl Store {
         let mut allowance = Allowance::new(limits);
         let mut listed = Vec::new();
         for folder in folders {
-            let dir = Dir::open_ambient_dir(folder.path, ambient_authority());
-            let dir = dir.map_err(failed("opening", folder.path))?;
+            let dir = open_folder(folder.path).map_err(failed("opening", folder.path))?;
             let tree = Tree { dir: &dir, path: folder.path };
             let listing = scan(tree, Closed::Refused, &mut allowance)?;
             listed.push((folder, dir, listing));

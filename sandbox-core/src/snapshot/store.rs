@@ -14,6 +14,7 @@ use super::{Folder, exists, failed, removal, swap, sys};
 use crate::error::{Result, SandboxError};
 use crate::ids::SnapshotName;
 use crate::path::quoted;
+use crate::resolve::open_around;
 
 const LOCK: &str = "lock";
 
@@ -177,11 +178,12 @@ impl Store {
     }
 
     /// Refuses folders that lie in one another or have the store in them: neither could be taken
-    /// away to make room for what was saved.
-    pub(super) fn check(&self, folders: &[Folder<'_>]) -> Result<Vec<PathBuf>> {
+    /// away to make room for what was saved. Nor may a folder be reached by a link.
+    pub(super) fn check(&self, folders: &[Folder<'_>]) -> Result<()> {
         let mut paths: Vec<PathBuf> = Vec::new();
         for (index, folder) in folders.iter().enumerate() {
-            let path = folder.path.canonicalize().map_err(failed("opening", folder.path))?;
+            let found = open_around(folder.path).and_then(|_| folder.path.canonicalize());
+            let path = found.map_err(failed("opening", folder.path))?;
             let around = |other: &Path| path.starts_with(other) || other.starts_with(&path);
             if around(&self.path) || paths.iter().any(|other| around(other)) {
                 let message = format!("{} is shared with another folder", quoted(&path));
@@ -193,7 +195,7 @@ impl Store {
             }
             paths.push(path);
         }
-        Ok(paths)
+        Ok(())
     }
 }
 

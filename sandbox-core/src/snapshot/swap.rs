@@ -12,8 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cap_fs_ext::DirExt as _;
-use cap_std::ambient_authority;
-use cap_std::fs::{Dir, Metadata};
+use cap_std::fs::Dir;
 
 use super::disk::Disk;
 use super::entry::Attributes;
@@ -22,6 +21,7 @@ use super::journal::{Exchange, Journal, Part, State};
 use super::store::Store;
 use super::{exists, failed, removal, sys};
 use crate::error::Result;
+use crate::resolve::open_around;
 
 const OLD: &str = "old";
 pub(super) const NEW: &str = "new";
@@ -109,17 +109,19 @@ fn finish(store: &Store, journal: &Journal, state: State) -> Result<()> {
 
 /// The mode and times of a live folder, which a payload may have closed.
 pub(super) fn look_at(path: &Path) -> io::Result<Attributes> {
-    sys::attributes(&Metadata::from_just_metadata(path.symlink_metadata()?))
+    let (around, name) = open_around(path)?;
+    sys::attributes(&around.symlink_metadata(name)?)
 }
 
-/// Opens a live folder so that its content can be changed. By its path: nothing can be looked up in
-/// one that is closed, not even the folder itself.
+/// Opens a live folder so that its content can be changed, by way of the folder around it: nothing
+/// can be looked up in one that is closed, not even the folder itself.
 pub(super) fn open_live(disk: &Disk, path: &Path) -> io::Result<Dir> {
-    let mode = look_at(path)?.mode;
+    let (around, name) = open_around(path)?;
+    let mode = sys::attributes(&around.symlink_metadata(name)?)?.mode;
     if sys::is_closed(mode) {
-        disk.open_up(path, mode)?;
+        disk.set_mode(&around, name, sys::opened(mode))?;
     }
-    Dir::open_ambient_dir(path, ambient_authority())
+    around.open_dir_nofollow(name)
 }
 
 /// Gives a live folder its mode and times. Who may only write a folder, because it is somebody

@@ -17,11 +17,12 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use cap_std::fs::Dir;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use sandbox_core::confine::OpenFolder;
 use sandbox_core::path::quoted;
 use sandbox_core::plan::{Content, Place, Plan};
 use sandbox_core::policy::PolicyError;
+use sandbox_core::resolve::open_folder;
 use sandbox_core::{FilesystemAccess, Result, Rights, SandboxError, SandboxPath};
 
 use super::Room;
@@ -129,9 +130,6 @@ fn inside(root: &OwnedFd, place: &Place) -> Result<OwnedFd> {
 
 /// A place on the host, to which no link leads.
 fn on_host(place: &Place) -> Result<OwnedFd> {
-    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    let opened = openat2(CWD, place.host(), READ, Mode::empty(), resolve);
-    opened.map_err(|error| {
-        SandboxError::io(format!("opening {}", quoted(place.host())))(error.into())
-    })
+    let opened = open_folder(place.host()).map(OwnedFd::from);
+    opened.map_err(SandboxError::io(format!("opening {}", quoted(place.host()))))
 }

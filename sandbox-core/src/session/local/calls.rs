@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::live::Live;
+use super::provision::Heritage;
 use super::{LocalSessions, folder};
 use crate::backend::LocalBackend;
 use crate::capability::SandboxCapabilities;
@@ -36,7 +37,7 @@ impl<C: Confinement + ?Sized> SandboxBackend for LocalSessions<C> {
     }
 
     async fn provision(&self, spec: SandboxSpec) -> Result<SandboxSession> {
-        Ok(self.make(spec, None)?.info())
+        Ok(self.make(spec, Heritage::default())?.info())
     }
 
     async fn get(&self, id: &SessionId) -> Result<SandboxSession> {

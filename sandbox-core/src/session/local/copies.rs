@@ -101,8 +101,11 @@ impl Live {
             let kept = !own || scratch.iter().any(|target| target.as_path() == place.path);
             shown && kept && place.rights.contains(Rights::READ_WRITE)
         };
+        let mut places: Vec<&Place> = plan.places.iter().filter(is_written).collect();
+        places.sort_by_key(|place| place.host());
         let mut all: Vec<Written> = Vec::new();
-        for place in plan.places.iter().filter(is_written) {
+        for place in places {
+            // What lies in another one is copied with it.
             if all.iter().any(|known| place.host().starts_with(&known.host)) {
                 continue;
             }

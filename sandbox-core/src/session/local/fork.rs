@@ -21,10 +21,11 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
         let frozen = live.freeze_layers().await?;
         let stamps: Vec<_> = live.inner().stacks.iter().map(|it| it.stamp.clone()).collect();
         let heritage = Heritage {
-            parent: live.id().clone(),
+            parent: Some(live.id().clone()),
             layer_folder: live.layer_folder(),
             frozen,
             stamps,
+            sources: live.inner().sources.clone(),
         };
         let spec = SandboxSpec { id: None, mounts: live.mounts(), ..live.spec.clone() };
         let (made, failed) = self.make_all(&spec, &heritage, count);
@@ -51,7 +52,7 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
         let work = || {
             let _context = runtime.enter();
             while take_one(&left) {
-                let session = self.make(spec.clone(), Some(heritage.clone()));
+                let session = self.make(spec.clone(), heritage.clone());
                 let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
                 match session {
                     Ok(session) => made.0.push(session),

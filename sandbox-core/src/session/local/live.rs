@@ -7,6 +7,7 @@ use super::activity::Activity;
 use super::folder::{Folder, LayerFolder};
 use super::layers::{Frozen, Stack};
 use super::ports::Publication;
+use super::provision::Sources;
 use crate::capability::Report;
 use crate::confine::Enclosure;
 use crate::error::{Result, SandboxError};
@@ -49,6 +50,8 @@ pub(super) struct Inner {
     pub(super) plan: Plan,
     /// The mounts as they were asked for.
     pub(super) mounts: Vec<FilesystemMount>,
+    /// Where the source of each lies, found when it came.
+    pub(super) sources: Sources,
     /// The mounts but those with layers.
     pub(super) fixed: Vec<Mounted>,
     pub(super) stacks: Vec<Stack>,
@@ -205,6 +208,14 @@ impl Live {
         let cpu = measured.cpu.or(summed.cpu);
         let memory_peak = measured.memory_peak.or(summed.memory_peak);
         Ok(Usage { cpu, memory_peak })
+    }
+
+    /// Its mounts, as plans have them.
+    pub(super) fn mounted(&self) -> Vec<Mounted> {
+        let inner = self.inner();
+        let root = inner.layer_folder.as_ref().map_or(Path::new(""), |folder| folder.path());
+        let layered = inner.stacks.iter().map(|stack| stack.mounted(root));
+        inner.fixed.iter().cloned().chain(layered).collect()
     }
 
     /// The plan with other stacks, and nothing changed yet.

@@ -1,6 +1,6 @@
 //! The making of a session.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,22 +14,24 @@ use crate::confine::{Confinement, Enclosure, Pool, Stamp};
 use crate::error::{Result, SandboxError};
 use crate::ids::SessionId;
 use crate::mount::{FilesystemAccess, FilesystemMount, MountSource};
-use crate::path::SandboxPath;
-use crate::plan::{Host, Mounted, Plan, Shown};
+use crate::path::{SandboxPath, quoted};
+use crate::plan::{self, Content, Host, Mounted, Place, Plan, Shown};
 use crate::policy::PolicyError;
 use crate::policy::filesystem::Rights;
 use crate::session::spec::{SandboxSpec, SandboxState};
 use crate::{MEMORY_MOUNT, OUTPUTS_MOUNT};
 
-/// What a fork takes from its parent.
-#[derive(Clone)]
+/// What a fork takes from its parent; other sessions take nothing.
+#[derive(Clone, Default)]
 pub(super) struct Heritage {
-    pub(super) parent: SessionId,
+    pub(super) parent: Option<SessionId>,
     pub(super) layer_folder: Option<Arc<LayerFolder>>,
     /// By mount, in the order of the parent's.
     pub(super) frozen: Vec<Frozen>,
     /// When the copying of each mount began.
     pub(super) stamps: Vec<Option<Stamp>>,
+    /// Where each mount's source lies.
+    pub(super) sources: Sources,
 }
 
 /// The most sandboxes that wait in one pool.
@@ -37,46 +39,68 @@ const MOST_WAITING: usize = 256;
 
 impl<C: Confinement + ?Sized> LocalSessions<C> {
     /// Makes a session and registers it.
-    pub(super) fn make(&self, mut spec: SandboxSpec, from: Option<Heritage>) -> Result<Arc<Live>> {
+    pub(super) fn make(&self, mut spec: SandboxSpec, from: Heritage) -> Result<Arc<Live>> {
         check_mounts(&spec.mounts)?;
         // Whoever sees what sessions are made of could reach into others, or out of its own.
-        let own = SandboxPath::from_user(&self.root, Path::new("/"));
-        spec.policy = spec.policy.hiding(own.map_err(PolicyError::from)?);
+        let own = SandboxPath::from_user(&self.root, Path::new("/")).map_err(PolicyError::from)?;
+        spec.policy = spec.policy.hiding(own);
+        let host = Host::current();
+        let sources = match from.parent {
+            Some(_) => from.sources,
+            None => plan::sources(&spec.policy, &spec.mounts, &[], &host)?,
+        };
         let id = match &spec.id {
             Some(id) => id.clone(),
             None => self.free_id()?,
         };
         let folder = Folder::make(&self.root, &id)?;
         let layered = spec.mounts.iter().any(|m| matches!(m.source, MountSource::Overlay { .. }));
-        let (parent, mut layer_folder, frozen, stamps) = match from {
-            Some(from) => (Some(from.parent), from.layer_folder, from.frozen, from.stamps),
-            None => (None, None, Vec::new(), Vec::new()),
+        let layer_folder = match from.layer_folder {
+            None if layered => Some(Arc::new(LayerFolder::make(&self.root)?)),
+            inherited => inherited,
         };
-        if layered && layer_folder.is_none() {
-            layer_folder = Some(Arc::new(LayerFolder::make(&self.root)?));
-        }
-        let stacks = stacks(&spec.mounts, frozen, layer_folder.as_deref())?;
-        let fixed = fixed_mounts(&spec.mounts, &folder)?;
+        let mounts: Vec<_> = spec.mounts.iter().zip(&sources).collect();
+        let stacks = stacks(&mounts, from.frozen, layer_folder.as_deref())?;
+        let fixed = fixed_mounts(&mounts, &folder)?;
         let root = layer_folder.as_ref().map_or(Path::new(""), |layers| layers.path());
         let layers = stacks.iter().map(|stack| stack.mounted(root));
-        let mounts: Vec<Mounted> = fixed.iter().cloned().chain(layers).collect();
-        let plan = Plan::furnished(&spec.policy, &mounts, &Host::current())?;
+        let mounted: Vec<Mounted> = fixed.iter().cloned().chain(layers).collect();
+        let plan = Plan::furnished(&spec.policy, &mounted, &host)?;
+        self.check_hidden(&plan)?;
         let report = LocalBackend::new(Arc::clone(&self.confinement)).judge(&plan)?;
         let enclosure = self.enclose(&plan, spec.pool)?;
         let (state, snapshots) = (SandboxState::Provisioned, Vec::new());
         // A fork is measured by what its parent was.
-        let begin = |(at, stack): (usize, Stack)| match stamps.get(at) {
+        let begin = |(at, stack): (usize, Stack)| match from.stamps.get(at) {
             Some(stamp) => Stack { stamp: stamp.clone(), ..stack },
             None => stack.stamped(&*enclosure),
         };
         let stacks = stacks.into_iter().enumerate().map(begin).collect();
         let mounts = spec.mounts.clone();
-        let inner = Inner { state, plan, mounts, fixed, stacks, layer_folder, snapshots };
-        let parts = Parts { id, parent, spec, folder, enclosure, report, inner };
+        let inner = Inner { state, plan, mounts, sources, fixed, stacks, layer_folder, snapshots };
+        let parts = Parts { id, parent: from.parent, spec, folder, enclosure, report, inner };
         let live = Arc::new(Live::new(parts));
         self.register.add(&live)?;
         Register::keep_time(&self.register, &live);
         Ok(live)
+    }
+
+    /// Refuses a policy that names what sessions are made of, which no wider rule shows.
+    fn check_hidden(&self, plan: &Plan) -> Result<()> {
+        let root = self.root.canonicalize().map_err(SandboxError::io("finding the sessions"))?;
+        let shown = |place: &&Place| {
+            let grants = place.content == Content::Host && place.source.is_none();
+            grants && place.path.starts_with(&root)
+        };
+        match plan.places.iter().find(shown) {
+            None => Ok(()),
+            Some(place) => Err(SandboxError::InvalidRequest(format!(
+                "the policy grants {}, which belongs to the sessions in {}: leave it out, or keep \
+                 the sessions elsewhere",
+                quoted(&place.path),
+                quoted(&root)
+            ))),
+        }
     }
 
     fn enclose(&self, plan: &Plan, pool: Option<usize>) -> Result<Arc<dyn Enclosure>> {
@@ -117,33 +141,36 @@ pub(super) fn check_mounts(mounts: &[FilesystemMount]) -> Result<()> {
     }
 }
 
+/// Where the sources of mounts lie.
+pub(super) type Sources = Vec<Option<PathBuf>>;
+
+/// A mount, and where its source lies.
+type Found<'a> = (&'a FilesystemMount, &'a Option<PathBuf>);
+
 /// A stack for each mount that is copied on write.
 fn stacks(
-    mounts: &[FilesystemMount],
+    mounts: &[Found<'_>],
     frozen: Vec<Frozen>,
     folder: Option<&LayerFolder>,
 ) -> Result<Vec<Stack>> {
     let Some(folder) = folder else { return Ok(Vec::new()) };
     let mut frozen = frozen.into_iter();
     let mut all = Vec::new();
-    for mount in mounts {
-        if let MountSource::Overlay { source } = &mount.source {
-            let missing =
-                |error| SandboxError::MissingPath { path: source.clone().into(), source: error };
-            let source = std::fs::canonicalize(source.as_path()).map_err(missing)?;
+    for (mount, source) in mounts {
+        if let (MountSource::Overlay { .. }, Some(source)) = (&mount.source, source) {
             let below = frozen.next().unwrap_or_default();
-            all.push(Stack::new(mount.target.clone(), source, below, folder)?);
+            all.push(Stack::new(mount.target.clone(), source.clone(), below, folder)?);
         }
     }
     Ok(all)
 }
 
 /// The mounts that stay as they are, with the two that every session has.
-fn fixed_mounts(mounts: &[FilesystemMount], folder: &Folder) -> Result<Vec<Mounted>> {
+fn fixed_mounts(mounts: &[Found<'_>], folder: &Folder) -> Result<Vec<Mounted>> {
     let mut all = Vec::new();
-    for (number, mount) in mounts.iter().enumerate() {
+    for (number, (mount, source)) in mounts.iter().enumerate() {
         if !matches!(mount.source, MountSource::Overlay { .. }) {
-            let shown = shown(&mount.source, number, folder)?;
+            let shown = shown(&mount.source, source.as_deref(), number, folder)?;
             all.push(Mounted { target: mount.target.clone(), shown });
         }
     }
@@ -155,20 +182,24 @@ fn fixed_mounts(mounts: &[FilesystemMount], folder: &Folder) -> Result<Vec<Mount
     Ok(all)
 }
 
-/// What a mount that is not copied on write shows; a session's mounts have numbers.
-pub(super) fn shown(source: &MountSource, number: usize, folder: &Folder) -> Result<Shown> {
-    Ok(match source {
-        MountSource::Bind { source, access } => {
+/// What a mount that is not copied on write shows, with the place of its source; a session's mounts
+/// have numbers.
+pub(super) fn shown(
+    mount: &MountSource,
+    source: Option<&Path>,
+    number: usize,
+    folder: &Folder,
+) -> Result<Shown> {
+    Ok(match (mount, source) {
+        (MountSource::Bind { access, .. }, Some(source)) => {
             let rights = match access {
                 FilesystemAccess::ReadOnly => Rights::READ_ONLY,
                 FilesystemAccess::ReadWrite => Rights::READ_WRITE,
             };
-            Shown::Host { source: source.clone().into(), rights }
+            Shown::Host { source: source.to_path_buf(), rights }
         }
-        MountSource::Tmpfs { size } => Shown::Memory { size: *size },
-        // A copied folder has layers, which its caller makes.
-        MountSource::Scratch | MountSource::Overlay { .. } => {
-            Shown::Own { source: folder.scratch(number)? }
-        }
+        (MountSource::Tmpfs { size }, _) => Shown::Memory { size: *size },
+        // A copied folder has layers, which its caller makes; a bound one has a source.
+        _ => Shown::Own { source: folder.scratch(number)? },
     })
 }

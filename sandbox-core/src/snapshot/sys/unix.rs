@@ -114,12 +114,6 @@ pub(crate) fn set_mode(at: &Dir, name: &OsStr, mode: u32) -> io::Result<()> {
     at.set_permissions(name, cap_std::fs::Permissions::from_std(permissions))
 }
 
-/// The same for a folder that cannot be entered, so by its path.
-pub(crate) fn set_mode_of(folder: &Path, mode: u32) -> io::Result<()> {
-    let now = folder.symlink_metadata()?.permissions().mode();
-    std::fs::set_permissions(folder, permissions(now, mode))
-}
-
 fn permissions(now: u32, mode: u32) -> Permissions {
     Permissions::from_mode(now & 0o7000 | mode & 0o777)
 }

@@ -65,10 +65,6 @@ pub(crate) fn set_mode(_: &Dir, _: &OsStr, _: u32) -> io::Result<()> {
     Ok(())
 }
 
-pub(crate) fn set_mode_of(_: &Path, _: u32) -> io::Result<()> {
-    Ok(())
-}
-
 pub(crate) fn is_closed(_: u32) -> bool {
     false
 }

@@ -1,0 +1,59 @@
+//! The folder in which sessions are kept is no sandbox's.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use sandbox_core::session::{LocalSessions, SandboxBackend, SandboxSpec};
+use sandbox_core::{ExecRequest, FilesystemAccess, FilesystemMount, Policy};
+use sandbox_linux::{LinuxConfinement, TierChoice};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+fn sessions(root: &Path) -> Result<LocalSessions<LinuxConfinement>, Box<dyn Error>> {
+    Ok(LocalSessions::new(Arc::new(LinuxConfinement::new(TierChoice::Namespaces)?), root))
+}
+
+/// One test, because a process has one working directory.
+#[tokio::test]
+async fn the_root_is_hidden_wherever_it_is_named_from() -> Outcome {
+    let all = tempfile::tempdir()?;
+    let top = fs::canonicalize(all.path())?;
+    std::env::set_current_dir(&top)?;
+    for root in [Path::new("kept"), &top.join("kept")] {
+        let sessions = sessions(root)?;
+        let policy = Policy::read_only().read(&top)?.build()?;
+        let id = sessions.provision(SandboxSpec::new(policy)).await?.id;
+        assert!(top.join("kept/sessions").join(id.as_str()).exists());
+        let list = ExecRequest::new("/bin/ls").arg(top.join("kept"));
+        let seen = sessions.exec(&id, list).await?;
+        assert_eq!(seen.stdout.text(), "", "{}", root.display());
+        sessions.terminate(&id).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_in_the_root_can_be_granted() -> Outcome {
+    let all = tempfile::tempdir()?;
+    let top = fs::canonicalize(all.path())?.join("root");
+    let sessions = sessions(&top)?;
+    let other = sessions.provision(SandboxSpec::new(Policy::read_only().build()?)).await?.id;
+    let inside = top.join("sessions").join(other.as_str()).join("memory");
+    let policy = Policy::read_only().read(&inside)?.build()?;
+    let refused = sessions.provision(SandboxSpec::new(policy)).await;
+    let told = refused.as_ref().is_err_and(|it| it.to_string().contains("belongs to the sessions"));
+    assert!(told, "{refused:?}");
+    let policy = Policy::read_only().build()?;
+    for mount in [
+        FilesystemMount::bind(&inside, "/a", FilesystemAccess::ReadOnly)?,
+        FilesystemMount::overlay(&inside, "/a")?,
+    ] {
+        let refused = sessions.provision(SandboxSpec::new(policy.clone()).mount(mount)).await;
+        let told = refused.as_ref().is_err_and(|it| it.to_string().contains("hides"));
+        assert!(told, "{refused:?}");
+    }
+    assert_eq!(fs::read_dir(top.join("sessions"))?.count(), 1);
+    Ok(())
+}
