@@ -257,7 +257,11 @@ impl Enclosure for Room {
             None => {
                 signal_all(&state, libc::SIGSTOP)?;
                 // Orders are obeyed one after another: an answer to the next is one to this.
-                exchange(&state, Program::new(), None)?.0.map_err(failure)?;
+                let answer = exchange(&state, Program::new(), None);
+                if let Err(error) = answer.and_then(|(done, _)| done.map_err(failure)) {
+                    let _ = signal_all(&state, libc::SIGCONT);
+                    return Err(error);
+                }
             }
         }
         state.frozen = true;

@@ -127,9 +127,11 @@ impl<C: Confinement + ?Sized> Inner<C> {
 impl<C: Confinement + ?Sized> Enclosure for Pool<C> {
     fn start(&self, plan: &Plan) -> Result<Launched> {
         let enclosure = self.0.take()?;
-        let mut launched = enclosure.start(plan)?;
-        launched.process = Arc::new(Alone { process: launched.process, enclosure });
+        let started = enclosure.start(plan);
+        // One that was taken for a command that cannot start is gone as well.
         self.refill();
+        let mut launched = started?;
+        launched.process = Arc::new(Alone { process: launched.process, enclosure });
         Ok(launched)
     }
 

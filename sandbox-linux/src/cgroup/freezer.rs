@@ -96,7 +96,7 @@ impl Freezer {
     /// Stops every process, and waits until each stands still.
     ///
     /// # Errors
-    /// What the system answers; `TimedOut` for a process that waits for the system itself: all go on
+    /// What the system answers; `TimedOut` for a process that waits for the system itself. All go on
     /// then.
     pub(crate) fn freeze(&self) -> io::Result<()> {
         let (file, word) = match self.version {
@@ -104,10 +104,18 @@ impl Freezer {
             Version::One => ("freezer.state", "FROZEN"),
         };
         fs::write(self.path.join(file), word)?;
+        let stopped = self.wait();
+        if stopped.is_err() {
+            self.thaw()?;
+        }
+        stopped
+    }
+
+    /// Waits until every process stands still.
+    fn wait(&self) -> io::Result<()> {
         let (begin, mut pause) = (Instant::now(), PAUSE);
         while !self.stands_still()? {
             if begin.elapsed() > PATIENCE {
-                self.thaw()?;
                 let why = "a process cannot be stopped while it waits for a disk or the network";
                 return Err(io::Error::new(io::ErrorKind::TimedOut, why));
             }

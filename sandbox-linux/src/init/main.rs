@@ -129,8 +129,17 @@ unsafe fn start(main: extern "C" fn(u64) -> !, argument: u64) -> i64 {
     struct Stack([u8; 64 << 10]);
     // Not initialised: nobody reads it before the child has written it.
     let mut stack = core::mem::MaybeUninit::<Stack>::uninit();
+    let mut borrowed = 1u32;
+    let word = &raw mut borrowed;
     // SAFETY: one past the end of the stack; the caller vouches for the rest.
-    unsafe { raw::borrow(stack.as_mut_ptr().add(1).cast(), main, argument) }
+    let child = unsafe { raw::borrow(stack.as_mut_ptr().add(1).cast(), word, main, argument) };
+    // SAFETY: the kernel changes it.
+    while child > 0 && unsafe { word.read_volatile() } != 0 {
+        const FUTEX_WAIT: u64 = 0;
+        // SAFETY: a word of this stack, and no time.
+        unsafe { syscall(nr::FUTEX, [word as u64, FUTEX_WAIT, 1, 0, 0, 0]) };
+    }
+    child
 }
 
 /// The payload's process, up to its exec.

@@ -76,6 +76,7 @@ pub mod nr {
     pub const KEYCTL: u32 = 250;
     pub const SECCOMP: u32 = 317;
     pub const IOCTL: u32 = 16;
+    pub const FUTEX: u32 = 202;
 }
 
 /// The numbers of the calls that the helper itself makes.
@@ -113,15 +114,23 @@ pub mod nr {
     pub const KEYCTL: u32 = 219;
     pub const SECCOMP: u32 = 277;
     pub const IOCTL: u32 = 29;
+    pub const FUTEX: u32 = 98;
 }
 
-/// Starts a process that borrows this one's memory, on a stack of its own, and waits until it has
-/// executed a program or ended. `main` never returns.
+/// Starts a process that borrows this one's memory, on a stack of its own; `main` never returns. The
+/// kernel sets `borrowed` to zero, and wakes who waits for that, once the process has executed a
+/// program or has ended.
 ///
 /// # Safety
-/// `main` touches nothing that this process needs unchanged; `stack` is the end of its stack.
+/// `main` touches nothing that this process needs unchanged; `stack` is the end of its stack, which
+/// lasts as long as `borrowed` is not zero.
 #[cfg(target_arch = "x86_64")]
-pub unsafe fn borrow(stack: *mut u8, main: extern "C" fn(u64) -> !, argument: u64) -> i64 {
+pub unsafe fn borrow(
+    stack: *mut u8,
+    borrowed: *mut u32,
+    main: extern "C" fn(u64) -> !,
+    argument: u64,
+) -> i64 {
     let result;
     // SAFETY: the child starts behind the call on its own stack and never comes back.
     unsafe {
@@ -135,7 +144,7 @@ pub unsafe fn borrow(stack: *mut u8, main: extern "C" fn(u64) -> !, argument: u6
             "ud2",
             "2:",
             inlateout("rax") u64::from(nr::CLONE) as i64 => result,
-            in("rdi") VFORK, in("rsi") stack, in("rdx") 0, in("r10") 0,
+            in("rdi") BORROW, in("rsi") stack, in("rdx") 0, in("r10") borrowed,
             in("r8") argument, in("r9") main,
             lateout("rcx") _, lateout("r11") _,
         );
@@ -143,13 +152,20 @@ pub unsafe fn borrow(stack: *mut u8, main: extern "C" fn(u64) -> !, argument: u6
     result
 }
 
-/// Starts a process that borrows this one's memory, on a stack of its own, and waits until it has
-/// executed a program or ended. `main` never returns.
+/// Starts a process that borrows this one's memory, on a stack of its own; `main` never returns. The
+/// kernel sets `borrowed` to zero, and wakes who waits for that, once the process has executed a
+/// program or has ended.
 ///
 /// # Safety
-/// `main` touches nothing that this process needs unchanged; `stack` is the end of its stack.
+/// `main` touches nothing that this process needs unchanged; `stack` is the end of its stack, which
+/// lasts as long as `borrowed` is not zero.
 #[cfg(target_arch = "aarch64")]
-pub unsafe fn borrow(stack: *mut u8, main: extern "C" fn(u64) -> !, argument: u64) -> i64 {
+pub unsafe fn borrow(
+    stack: *mut u8,
+    borrowed: *mut u32,
+    main: extern "C" fn(u64) -> !,
+    argument: u64,
+) -> i64 {
     let result;
     // SAFETY: the child starts behind the call on its own stack and never comes back.
     unsafe {
@@ -162,8 +178,8 @@ pub unsafe fn borrow(stack: *mut u8, main: extern "C" fn(u64) -> !, argument: u6
             "brk #1",
             "2:",
             in("x8") u64::from(nr::CLONE),
-            inlateout("x0") VFORK as i64 => result,
-            in("x1") stack, in("x2") 0, in("x3") 0, in("x4") 0,
+            inlateout("x0") BORROW as i64 => result,
+            in("x1") stack, in("x2") 0, in("x3") 0, in("x4") borrowed,
             in("x9") argument, in("x10") main,
             lateout("x30") _,
         );
@@ -171,5 +187,6 @@ pub unsafe fn borrow(stack: *mut u8, main: extern "C" fn(u64) -> !, argument: u6
     result
 }
 
-/// `CLONE_VM | CLONE_VFORK`, and SIGCHLD at the end.
-const VFORK: u64 = 0x100 | 0x4000 | 17;
+/// `CLONE_VM | CLONE_CHILD_CLEARTID`, and SIGCHLD at the end. Not `CLONE_VFORK`: who waits for long by
+/// that counts as busy in the system's load.
+const BORROW: u64 = 0x100 | 0x20_0000 | 17;

@@ -96,3 +96,37 @@ async fn groups_of_version_one_stand_still_and_end() -> Result<(), Box<dyn Error
     running.process.wait().await?;
     Ok(())
 }
+
+/// The processes below another one, with their states.
+fn below(parent: u32) -> Vec<(u32, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        let Some((head, tail)) = stat.rsplit_once(')') else { continue };
+        let mut words = tail.split_whitespace();
+        let (state, above) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        if above == parent.to_string() {
+            let id = head.split_whitespace().next().and_then(|id| id.parse().ok());
+            found.push((id.unwrap_or_default(), state.to_owned()));
+        }
+    }
+    found
+}
+
+/// Who waits in a system call that nothing interrupts counts as work in the system's load.
+#[test]
+fn what_waits_for_a_command_is_no_load() -> Result<(), Box<dyn Error>> {
+    let room = room()?;
+    let policy = Policy::read_only().build()?;
+    room.warm_up(&Plan::without_command(&policy, &Host::current())?);
+    let mut seen = Vec::new();
+    for _ in 0..2000 {
+        std::thread::sleep(Duration::from_millis(1));
+        let helpers = below(room.pid);
+        seen = helpers.iter().flat_map(|(id, _)| below(*id)).chain(helpers.clone()).collect();
+        if seen.len() == 2 && seen.iter().all(|(_, state)| state == "S") {
+            return Ok(());
+        }
+    }
+    Err(format!("{seen:?}").into())
+}

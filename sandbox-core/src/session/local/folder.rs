@@ -95,7 +95,7 @@ impl Drop for Folder {
 #[derive(Debug)]
 pub(super) struct LayerFolder {
     path: PathBuf,
-    lock: Option<File>,
+    _lock: File,
     /// The number of the last layer; those before may be gone.
     last: AtomicU64,
 }
@@ -112,7 +112,7 @@ impl LayerFolder {
         loop {
             let path = all.join(number.to_string());
             if let Some(lock) = held(&path).map_err(failed())? {
-                return Ok(Self { path, lock: Some(lock), last: AtomicU64::new(0) });
+                return Ok(Self { path, _lock: lock, last: AtomicU64::new(0) });
             }
             number += 1;
         }
@@ -139,11 +139,8 @@ impl LayerFolder {
 
 impl Drop for LayerFolder {
     fn drop(&mut self) {
-        if let Some(lock) = self.lock.take() {
-            // By name: a child that is between its clone and its exec has a copy of the descriptor.
-            let _ = lock.unlock();
-        }
-        sweep(&self.path);
+        // What cannot be removed is swept by the next owner of the root.
+        let _ = take_away(&self.path);
     }
 }
 

@@ -16,6 +16,8 @@ type Own = (String, PathBuf);
 impl Live {
     /// Gives forks what lies in this session's own folders, or fails.
     pub(super) async fn hand_down(&self, forks: &[Arc<Self>]) -> Result<()> {
+        let _gate = self.gate.lock().await;
+        self.check_alive("a fork")?;
         let own = self.folder().own()?;
         if own.iter().all(|(_, path)| is_empty(path)) {
             return Ok(());
