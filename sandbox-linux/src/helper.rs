@@ -21,7 +21,7 @@ use crate::abi::{Request, request};
 use crate::cgroup::Cgroup;
 use crate::facts::Facts;
 use crate::seccomp::FilterSpec;
-use crate::sys::{self, Child};
+use crate::sys::{self, Child, Loan};
 
 /// The helper, as build.rs made it.
 static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sandbox-init"));
@@ -66,6 +66,8 @@ pub(crate) struct Birth {
 pub(crate) struct Helper {
     pid: u32,
     birth: Birth,
+    /// Of one that is being born.
+    loan: Option<Loan>,
     ends: Option<Ends>,
 }
 
@@ -78,10 +80,10 @@ pub(crate) struct Ends {
 }
 
 impl Helper {
-    /// Starts one.
+    /// Starts one, which comes to be while this process goes on.
     ///
     /// # Errors
-    /// The step that failed; nothing is left of the attempt.
+    /// The step that failed at once; nothing is left of the attempt.
     pub(crate) fn start(birth: Birth, facts: &Facts, cgroup: &Cgroup) -> Result<Self> {
         let failed = SandboxError::io("making a socket");
         let (control, inner) = control_socket().map_err(failed)?;
@@ -94,7 +96,7 @@ impl Helper {
         }
         let cloned = clone(birth.namespaces & !LATE, facts, cgroup, inner.as_fd())?;
         let ends = Some(Ends { pidfd: Some(cloned.pidfd), control });
-        Ok(Self { pid: cloned.pid, birth, ends })
+        Ok(Self { pid: cloned.pid, birth, loan: Some(cloned.loan), ends })
     }
 
     /// Has the first process of a sandbox that lasts, which `agent` leads to, fork one.
@@ -108,7 +110,7 @@ impl Helper {
         order(&control, request::AHEAD, 0, filter.as_deref().unwrap_or_default(), &[])
             .map_err(failed())?;
         order(agent, request::ENTER, 0, &[], &[inner.as_fd()]).map_err(failed())?;
-        Ok(Self { pid, birth, ends: Some(Ends { pidfd: None, control }) })
+        Ok(Self { pid, birth, loan: None, ends: Some(Ends { pidfd: None, control }) })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -123,13 +125,24 @@ impl Helper {
         order(self.control()?, request::READY, 0, &[], &[])
     }
 
+    /// Waits until it has come to be.
+    ///
+    /// # Errors
+    /// The step that failed.
+    fn settle(&mut self) -> Result<()> {
+        self.loan.take().map_or(Ok(()), Loan::settle).map_err(not_born)
+    }
+
     /// Gives the helper its descriptors, in the order of [`crate::abi::fd`], and so its start. To one
     /// that was forked the program may be attached.
     ///
     /// # Errors
-    /// What the kernel answers.
-    pub(crate) fn begin(&self, attached: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-        order(self.control()?, request::START, 0, attached, descriptors)
+    /// The step of its birth that failed; what the kernel answers.
+    pub(crate) fn begin(&mut self, attached: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<()> {
+        self.settle()?;
+        let control = self.control();
+        let begun = control.and_then(|it| order(it, request::START, 0, attached, descriptors));
+        begun.map_err(SandboxError::io("starting the helper"))
     }
 
     pub(crate) fn control(&self) -> io::Result<&OwnedFd> {
@@ -152,6 +165,7 @@ impl Drop for Helper {
             drop(control);
             if let Some(pidfd) = pidfd {
                 let _ = sys::signal(&pidfd, libc::SIGKILL);
+                self.loan = None;
                 sys::reap(&pidfd);
             }
         }
@@ -169,10 +183,13 @@ impl Spare {
     /// As [`Helper::start`].
     pub(crate) fn take(&self, birth: Birth, facts: &Facts, cgroup: &Cgroup) -> Result<Helper> {
         let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match waiting {
-            Some(helper) if helper.birth == birth && cgroup.is_empty() => Ok(helper),
-            _ => Helper::start(birth, facts, cgroup),
+        if let Some(mut helper) = waiting.filter(|it| it.birth == birth && cgroup.is_empty())
+            // Of one that was not born the next one tells why.
+            && helper.settle().is_ok()
+        {
+            return Ok(helper);
         }
+        Helper::start(birth, facts, cgroup)
     }
 
     /// Has one wait, if it can be made; a launch will say why not.
@@ -201,27 +218,25 @@ fn clone(
     cgroup: &Cgroup,
     control: BorrowedFd<'_>,
 ) -> Result<sys::Cloned> {
-    let (user, group) = (one_to_one(facts.user), one_to_one(facts.group));
-    let maps: [(&CStr, &[u8]); 3] = [
-        (c"/proc/self/uid_map", user.as_bytes()),
-        (c"/proc/self/setgroups", b"deny"),
-        (c"/proc/self/gid_map", group.as_bytes()),
+    let maps: [(&CStr, String); 3] = [
+        (c"/proc/self/uid_map", one_to_one(facts.user)),
+        (c"/proc/self/setgroups", "deny".into()),
+        (c"/proc/self/gid_map", one_to_one(facts.group)),
     ];
     let own_users = namespaces & u64::from(libc::CLONE_NEWUSER.unsigned_abs()) != 0;
-    let tasks = cgroup.tasks();
     let child = Child {
         flags: namespaces,
-        cgroup: cgroup.folder(),
-        tasks: &tasks,
-        maps: if own_users { &maps } else { &[] },
+        tasks: cgroup.tasks(),
+        maps: if own_users { maps.into() } else { Vec::new() },
         keep: if own_users { SETUP } else { &[] },
-        control,
+        control: control.as_raw_fd(),
         helper: program().map_err(SandboxError::io("making the helper's file"))?,
     };
-    sys::clone_helper(&child).map_err(|(step, source)| SandboxError::Launch {
-        step: sys::CHILD_STEPS[step].into(),
-        source,
-    })
+    sys::clone_helper(child, cgroup.folder()).map_err(not_born)
+}
+
+fn not_born((step, source): (usize, io::Error)) -> SandboxError {
+    SandboxError::Launch { step: sys::CHILD_STEPS[step].into(), source }
 }
 
 fn one_to_one(id: u32) -> String {

@@ -57,7 +57,7 @@ impl Streams {
 ///
 /// # Errors
 /// The step that failed; nothing is left of the attempt.
-pub(crate) fn launch(jail: &Jail, helper: Helper) -> Result<Started> {
+pub(crate) fn launch(jail: &Jail, mut helper: Helper) -> Result<Started> {
     let failed = |what: &'static str| move |source: io::Error| SandboxError::io(what)(source);
     let mut streams = Streams::open(jail).map_err(failed("making pipes"))?;
     let outside_terminal = match jail.terminal {
@@ -68,8 +68,7 @@ pub(crate) fn launch(jail: &Jail, helper: Helper) -> Result<Started> {
     };
     let (status, status_inner) = status_pipe().map_err(failed("making a pipe"))?;
     let all = descriptors(jail, streams.inner.each_ref(), &status_inner);
-    let begun = helper.begin(attached(jail), &all);
-    begun.map_err(failed("starting the helper"))?;
+    helper.begin(attached(jail), &all)?;
     drop(status_inner);
     let Streams { inner, stdin, stdout, stderr } = streams;
     drop(inner);
@@ -96,12 +95,12 @@ pub(crate) fn launch(jail: &Jail, helper: Helper) -> Result<Started> {
 ///
 /// # Errors
 /// As [`launch`].
-pub(crate) fn furnish(jail: &Jail, helper: Helper) -> Result<Helper> {
+pub(crate) fn furnish(jail: &Jail, mut helper: Helper) -> Result<Helper> {
     let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
     let null: OwnedFd = null.map_err(SandboxError::io("opening /dev/null"))?.into();
     let (status, inner) = status_pipe().map_err(SandboxError::io("making a pipe"))?;
     let descriptors = descriptors(jail, [&null, &null, &null], &inner);
-    helper.begin(attached(jail), &descriptors).map_err(SandboxError::io("starting the helper"))?;
+    helper.begin(attached(jail), &descriptors)?;
     drop(inner);
     match first_word(status, jail)? {
         Some(error) => Err(error),

@@ -47,7 +47,7 @@ impl Payload {
         cgroup: Cgroup,
         folder: Option<Arc<crate::private::Folder>>,
     ) -> Result<Self> {
-        crate::reaper::stand_by();
+        crate::reaper::sweep();
         let pid = helper.pid();
         let held = SandboxError::io("holding the helper");
         let Ends { pidfd, control } = helper.release().map_err(held)?;

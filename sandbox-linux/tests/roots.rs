@@ -35,6 +35,25 @@ async fn the_root_is_hidden_wherever_it_is_named_from() -> Outcome {
 }
 
 #[tokio::test]
+async fn links_may_lead_to_the_root() -> Outcome {
+    let all = tempfile::tempdir()?;
+    let top = fs::canonicalize(all.path())?;
+    fs::create_dir_all(top.join("real/state"))?;
+    fs::create_dir(top.join("work"))?;
+    std::os::unix::fs::symlink("real", top.join("link"))?;
+    let sessions = sessions(&top.join("link/state/root"))?;
+    let spec = SandboxSpec::new(Policy::read_only().build()?)
+        .mount(FilesystemMount::overlay(top.join("work"), "/work")?)
+        .mount(FilesystemMount::scratch("/scratch")?);
+    let id = sessions.provision(spec).await?.id;
+    let script = "echo > /work/a && echo > /scratch/b && echo > $SANDBOX_MEMORY_DIR/c";
+    let done = sessions.exec(&id, ExecRequest::new("sh").arg("-c").arg(script)).await?;
+    assert!(done.exit.success(), "{}", done.stderr.text());
+    assert_eq!(sessions.diff(&id).await?.iter().map(|it| it.changes.len()).sum::<usize>(), 1);
+    Ok(())
+}
+
+#[tokio::test]
 async fn nothing_in_the_root_can_be_granted() -> Outcome {
     let all = tempfile::tempdir()?;
     let top = fs::canonicalize(all.path())?.join("root");

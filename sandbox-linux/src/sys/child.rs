@@ -8,17 +8,17 @@ use super::clone::Child;
 use crate::abi::fd;
 
 /// Returns only if a step failed.
-pub(super) fn become_helper(child: &Child<'_>) -> (usize, i32) {
+pub(super) fn become_helper(child: &Child) -> (usize, i32) {
     // 1. The groups that limit it, before it owns anything.
-    for &tasks in child.tasks {
+    for &tasks in &child.tasks {
         let wrote = call(libc::SYS_write, [tasks as u64, c"0".as_ptr() as u64, 1, 0, 0, 0]);
         if wrote < 0 {
             return (1, -wrote as i32);
         }
     }
     // 2. Who it is in its user namespace.
-    for (file, text) in child.maps {
-        let failed = write_file(file, text);
+    for (file, text) in &child.maps {
+        let failed = write_file(file, text.as_bytes());
         if failed < 0 {
             return (2, -failed as i32);
         }
@@ -29,7 +29,7 @@ pub(super) fn become_helper(child: &Child<'_>) -> (usize, i32) {
         return (3, -failed as i32);
     }
     // 4. Its descriptor, and no others.
-    let (from, to) = (child.control.as_raw_fd() as u64, fd::CONTROL as u64);
+    let (from, to) = (child.control as u64, fd::CONTROL as u64);
     let failed = call(libc::SYS_dup3, [from, to, 0, 0, 0, 0]);
     if failed < 0 {
         return (4, -failed as i32);

@@ -1,43 +1,50 @@
 //! The clone: a child that becomes the helper.
 //!
-//! It is made with `CLONE_VM | CLONE_VFORK`: it borrows this process's memory, on a stack of its
-//! own, while the calling thread waits until it has executed the helper. So the cost does not
-//! depend on the size of the process, and no lock or allocator is ever copied in a wrong state. In
-//! return the child must not touch anything but its own stack and what it was handed: it makes raw
-//! system calls, allocates nothing, and reports by a value on the caller's stack.
+//! It is made with `CLONE_VM`: it borrows this process's memory, on a stack of its own, until it has
+//! executed the helper. So the cost does not depend on the size of the process, and no lock or
+//! allocator is ever copied in a wrong state. In return the child must not touch anything but its
+//! own stack and what it was handed: it makes raw system calls, allocates nothing, and reports by a
+//! value beside its stack. All of that is a [`Loan`], which nobody takes back before the kernel says
+//! (`CLONE_CHILD_CLEARTID`) that the child lives elsewhere or not at all. Until then this process
+//! goes on with other work, where `CLONE_VFORK` would have it wait.
 
 use std::ffi::CStr;
+use std::fmt;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{Mode, OFlags};
 
+use super::call;
 use super::child::become_helper;
 use super::signals::{block_signals, restore_signals};
-use super::{call, reap};
 
 /// What the child does before it becomes the helper.
-pub(crate) struct Child<'a> {
+pub(crate) struct Child {
     /// Flags for `clone3` beside the ones that every child gets.
     pub(crate) flags: u64,
-    /// A directory of the cgroup v2 tree to start in.
-    pub(crate) cgroup: Option<BorrowedFd<'a>>,
     /// Files that move the process that writes `0` to them: the groups of cgroup v1.
-    pub(crate) tasks: &'a [RawFd],
+    pub(crate) tasks: Vec<RawFd>,
     /// Files of `/proc/self` and what is written to them: the maps of the user namespace.
-    pub(crate) maps: &'a [(&'a CStr, &'a [u8])],
+    pub(crate) maps: Vec<(&'static CStr, String)>,
     /// Capabilities that the helper keeps through its exec.
-    pub(crate) keep: &'a [u32],
-    /// The control socket's inner end, which is all that it inherits. Not a low number.
-    pub(crate) control: BorrowedFd<'a>,
+    pub(crate) keep: &'static [u32],
+    /// The control socket's inner end, which is all that it inherits. Not a low number. The child
+    /// has a copy of it from its birth on.
+    pub(crate) control: RawFd,
     /// The helper.
-    pub(crate) helper: BorrowedFd<'a>,
+    pub(crate) helper: BorrowedFd<'static>,
 }
 
-/// A child that became the helper.
+/// A child that becomes the helper.
+#[derive(Debug)]
 pub(crate) struct Cloned {
     pub(crate) pid: u32,
     pub(crate) pidfd: OwnedFd,
+    pub(crate) loan: Loan,
 }
 
 /// The steps of the child, for messages.
@@ -50,10 +57,81 @@ pub(crate) const CHILD_STEPS: [&str; 6] = [
     "execute the helper",
 ];
 
-/// What the child shares with its parent.
-struct Shared<'a> {
-    child: &'a Child<'a>,
-    failed: Option<(usize, i32)>,
+/// What the child borrows. Dropping it waits until it is given back.
+pub(crate) struct Loan(NonNull<Lent>);
+
+// SAFETY: it owns what it points to, and only looks at it once the child is gone from there.
+unsafe impl Send for Loan {}
+// SAFETY: as above; a shared one does nothing.
+unsafe impl Sync for Loan {}
+
+#[repr(C)]
+struct Lent {
+    /// Not initialised: nobody reads it before the child has written it.
+    stack: MaybeUninit<[u128; STACK / 16]>,
+    child: Child,
+    /// The step that failed, and its error.
+    failed: (usize, i32),
+    /// Not zero, until the kernel sees the child go.
+    borrowed: AtomicU32,
+}
+
+const NO_STEP: usize = usize::MAX;
+
+impl fmt::Debug for Loan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loan").finish_non_exhaustive()
+    }
+}
+
+impl Loan {
+    fn new(child: Child) -> Self {
+        let mut lent = Box::<Lent>::new_uninit();
+        let at = lent.as_mut_ptr();
+        // SAFETY: each field but the stack, which needs no value, gets its first one.
+        unsafe {
+            (&raw mut (*at).child).write(child);
+            (&raw mut (*at).failed).write((NO_STEP, 0));
+            (&raw mut (*at).borrowed).write(AtomicU32::new(0));
+            Self(NonNull::from(Box::leak(lent.assume_init())))
+        }
+    }
+
+    fn borrowed(&self) -> &AtomicU32 {
+        // SAFETY: it lives as long as this, and is only changed as an atomic is.
+        unsafe { &(*self.0.as_ptr()).borrowed }
+    }
+
+    /// Waits until the child is gone, to the helper or for good.
+    fn wait(&self) {
+        while self.borrowed().load(Ordering::Acquire) != 0 {
+            let word = self.borrowed().as_ptr();
+            // SAFETY: waits for a change of a word that lives. The kernel wakes as if the word were
+            // shared between processes.
+            unsafe { libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAIT, 1, 0, 0, 0) };
+        }
+    }
+
+    /// Waits until the child is the helper.
+    ///
+    /// # Errors
+    /// The step of [`CHILD_STEPS`] and the error number; the child is gone then.
+    pub(crate) fn settle(self) -> Result<(), (usize, io::Error)> {
+        self.wait();
+        // SAFETY: the child, which wrote it, is gone.
+        match unsafe { (*self.0.as_ptr()).failed } {
+            (NO_STEP, _) => Ok(()),
+            (step, errno) => Err((step, io::Error::from_raw_os_error(errno))),
+        }
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        self.wait();
+        // SAFETY: made by a box, and the child is gone.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
 }
 
 #[repr(C)]
@@ -76,57 +154,61 @@ pub(super) const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 const STACK: usize = 64 << 10;
 
-/// Makes the child and waits until it is the helper.
+/// Makes the child, in a directory of the cgroup v2 tree if one is given.
 ///
 /// # Errors
-/// The step of [`CHILD_STEPS`] and the error number.
-pub(crate) fn clone_helper(child: &Child<'_>) -> Result<Cloned, (usize, io::Error)> {
-    let made = make(child);
-    let (Some(cgroup), Err((0, error))) = (child.cgroup, &made) else { return made };
-    if error.raw_os_error() != Some(libc::ENOSYS) {
-        return made;
+/// The step of [`CHILD_STEPS`], which is the first here, and the error number.
+pub(crate) fn clone_helper(
+    child: Child,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> Result<Cloned, (usize, io::Error)> {
+    let Some(cgroup) = cgroup else { return make(Loan::new(child), None).map_err(|it| it.1) };
+    match make(Loan::new(child), Some(cgroup)) {
+        Err((loan, (0, error))) if error.raw_os_error() == Some(libc::ENOSYS) => {
+            // `clone` starts nothing in a group, so the child moves itself, as with version 1.
+            let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+            let own = rustix::fs::openat(cgroup, "cgroup.procs", flags, Mode::empty());
+            let own = own.map_err(|error| (1, error.into()))?;
+            // SAFETY: nobody has borrowed it.
+            unsafe { (*loan.0.as_ptr()).child.tasks.push(own.as_raw_fd()) };
+            make(loan, None).map_err(|it| it.1)
+        }
+        made => made.map_err(|it| it.1),
     }
-    // `clone` starts nothing in a group, so the child moves itself, as with version 1.
-    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-    let own = rustix::fs::openat(cgroup, "cgroup.procs", flags, Mode::empty());
-    let own = own.map_err(|error| (1, error.into()))?;
-    let tasks: Vec<RawFd> = child.tasks.iter().copied().chain([own.as_raw_fd()]).collect();
-    make(&Child { cgroup: None, tasks: &tasks, ..*child })
 }
 
-fn make(child: &Child<'_>) -> Result<Cloned, (usize, io::Error)> {
+fn make(loan: Loan, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned, (Loan, (usize, io::Error))> {
     let mut pidfd: RawFd = -1;
-    // Not initialised: nobody reads it before the child has written it.
-    let mut stack = Vec::<u128>::with_capacity(STACK / 16);
-    let mut shared = Shared { child, failed: None };
-    let vfork = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD;
+    let lent = loan.0.as_ptr();
+    // SAFETY: nobody has borrowed it.
+    let flags = unsafe { (*lent).child.flags };
+    let ours = libc::CLONE_VM | libc::CLONE_PIDFD | libc::CLONE_CHILD_CLEARTID;
     let mut args = CloneArgs {
-        flags: vfork as u64 | CLONE_CLEAR_SIGHAND | child.flags,
+        flags: ours as u64 | CLONE_CLEAR_SIGHAND | flags,
         pidfd: &raw mut pidfd as u64,
-        stack: stack.as_mut_ptr() as u64,
+        child_tid: loan.borrowed().as_ptr() as u64,
+        // SAFETY: an address alone.
+        stack: unsafe { &raw mut (*lent).stack } as u64,
         stack_size: STACK as u64,
         ..CloneArgs::default()
     };
-    if let Some(cgroup) = child.cgroup {
+    if let Some(cgroup) = cgroup {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup.as_raw_fd() as u64;
     }
+    loan.borrowed().store(1, Ordering::Release);
     let signals = block_signals();
-    // SAFETY: `child_main` obeys the rules of the module's documentation; `args`, `stack` and
-    // `shared` live until the call returns, which is after the child's exec or exit.
-    let pid = unsafe { clone(&args, child_main, &raw mut shared as u64) };
+    // SAFETY: `child_main` obeys the rules of the module's documentation; what it borrows lives
+    // until it is gone.
+    let pid = unsafe { clone(&args, child_main, lent as u64) };
     restore_signals(&signals);
-    drop(stack);
     if pid < 0 {
-        return Err((0, error(pid)));
+        loan.borrowed().store(0, Ordering::Release);
+        return Err((loan, (0, error(pid))));
     }
     // SAFETY: the kernel stored a new descriptor.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    if let Some((step, errno)) = shared.failed {
-        reap(&pidfd);
-        return Err((step, io::Error::from_raw_os_error(errno)));
-    }
-    Ok(Cloned { pid: pid as u32, pidfd })
+    Ok(Cloned { pid: pid as u32, pidfd, loan })
 }
 
 /// Whether a child can be started in a group of version 2: asked with a descriptor that there cannot
@@ -153,7 +235,7 @@ pub(super) fn error(result: i64) -> io::Error {
 /// `main` obeys the rules of the module's documentation; what `argument` stands for and the stack
 /// are valid until the child's exec or exit.
 pub(super) unsafe fn clone(args: &CloneArgs, main: extern "C" fn(u64) -> !, argument: u64) -> i64 {
-    let new = [&raw const *args as u64, size_of::<CloneArgs>() as u64, 0];
+    let new = [&raw const *args as u64, size_of::<CloneArgs>() as u64, 0, 0];
     // SAFETY: the caller vouches for what the child does.
     let made = unsafe { start(libc::SYS_clone3, new, main, argument) };
     if made != -i64::from(libc::ENOSYS) || args.flags & CLONE_INTO_CGROUP != 0 {
@@ -161,7 +243,7 @@ pub(super) unsafe fn clone(args: &CloneArgs, main: extern "C" fn(u64) -> !, argu
     }
     // Handlers need not be cleared: signals are blocked up to the exec, which clears them.
     let flags = args.flags & !CLONE_CLEAR_SIGHAND;
-    let old = [flags, args.stack + args.stack_size, args.pidfd];
+    let old = [flags, args.stack + args.stack_size, args.pidfd, args.child_tid];
     // SAFETY: as above.
     unsafe { start(libc::SYS_clone, old, main, argument) }
 }
@@ -171,7 +253,7 @@ pub(super) unsafe fn clone(args: &CloneArgs, main: extern "C" fn(u64) -> !, argu
 #[cfg(target_arch = "x86_64")]
 unsafe fn start(
     number: libc::c_long,
-    arguments: [u64; 3],
+    arguments: [u64; 4],
     main: extern "C" fn(u64) -> !,
     argument: u64,
 ) -> i64 {
@@ -188,7 +270,8 @@ unsafe fn start(
             "ud2",
             "2:",
             inlateout("rax") number => result,
-            in("rdi") arguments[0], in("rsi") arguments[1], in("rdx") arguments[2], in("r10") 0,
+            in("rdi") arguments[0], in("rsi") arguments[1], in("rdx") arguments[2],
+            in("r10") arguments[3],
             in("r8") argument, in("r9") main,
             lateout("rcx") _, lateout("r11") _,
         );
@@ -201,7 +284,7 @@ unsafe fn start(
 #[cfg(target_arch = "aarch64")]
 unsafe fn start(
     number: libc::c_long,
-    arguments: [u64; 3],
+    arguments: [u64; 4],
     main: extern "C" fn(u64) -> !,
     argument: u64,
 ) -> i64 {
@@ -218,7 +301,7 @@ unsafe fn start(
             "2:",
             in("x8") number,
             inlateout("x0") arguments[0] => result,
-            in("x1") arguments[1], in("x2") arguments[2], in("x3") 0, in("x4") 0,
+            in("x1") arguments[1], in("x2") arguments[2], in("x3") 0, in("x4") arguments[3],
             in("x9") argument, in("x10") main,
             lateout("x30") _,
         );
@@ -227,12 +310,62 @@ unsafe fn start(
 }
 
 /// The child. A numbered list; nothing in it allocates, locks or unwinds.
-extern "C" fn child_main(shared: u64) -> ! {
-    // SAFETY: the parent waits and keeps it valid.
-    let shared = unsafe { &mut *(shared as *mut Shared<'_>) };
-    let (step, errno) = become_helper(shared.child);
-    shared.failed = Some((step, errno));
+extern "C" fn child_main(lent: u64) -> ! {
+    let lent = lent as *mut Lent;
+    // SAFETY: lent to this process, with which nobody shares these two fields meanwhile.
+    unsafe { (&raw mut (*lent).failed).write(become_helper(&(*lent).child)) };
     loop {
         call(libc::SYS_exit, [127, 0, 0, 0, 0, 0]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    /// A child that runs a file, after it has written to some others.
+    fn child(program: BorrowedFd<'static>, tasks: Vec<RawFd>) -> Child {
+        let control = program.as_raw_fd();
+        Child { flags: 0, tasks, maps: Vec::new(), keep: &[], control, helper: program }
+    }
+
+    fn leaked(path: &str) -> BorrowedFd<'static> {
+        let file: &'static std::fs::File = Box::leak(Box::new(std::fs::File::open(path).unwrap()));
+        file.as_fd()
+    }
+
+    #[test]
+    fn what_fails_between_the_clone_and_the_exec_is_told() {
+        let program = leaked("/bin/true");
+        for (child, told) in [
+            (child(program, vec![-1]), (1, libc::EBADF)),
+            (child(leaked("/proc/self/status"), Vec::new()), (5, libc::EACCES)),
+        ] {
+            let Cloned { pidfd, loan, .. } = clone_helper(child, None).unwrap();
+            let (step, error) = loan.settle().unwrap_err();
+            crate::sys::reap(&pidfd);
+            assert_eq!((step, error.raw_os_error()), (told.0, Some(told.1)));
+        }
+        let Cloned { pidfd, loan, .. } = clone_helper(child(program, Vec::new()), None).unwrap();
+        loan.settle().unwrap();
+        crate::sys::reap(&pidfd);
+    }
+
+    #[test]
+    fn nobody_takes_back_what_is_lent() {
+        let (end, other) = std::io::pipe().unwrap();
+        rustix::pipe::fcntl_setpipe_size(&other, 4096).unwrap();
+        rustix::io::write(&other, &[0; 4096]).unwrap();
+        // The child waits until there is room in the pipe.
+        let child = child(leaked("/bin/true"), vec![other.as_raw_fd()]);
+        let Cloned { pidfd, loan, .. } = clone_helper(child, None).unwrap();
+        let waiting = std::thread::spawn(move || drop(loan));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert!(!waiting.is_finished());
+        rustix::io::read(&end, &mut [0; 4096]).unwrap();
+        waiting.join().unwrap();
+        crate::sys::reap(&pidfd);
     }
 }

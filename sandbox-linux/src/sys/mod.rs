@@ -13,7 +13,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use crate::raw;
 
-pub(crate) use clone::{CHILD_STEPS, Child, Cloned, clone_helper, clones_into_groups};
+pub(crate) use clone::{CHILD_STEPS, Child, Cloned, Loan, clone_helper, clones_into_groups};
 pub(crate) use domain::{Domain, before_exec};
 pub(crate) use idmap::{try_idmap, user_namespace};
 pub(crate) use plain::{bytes_of_call, bytes_of_header, bytes_of_request, failure_of, report_of};
@@ -27,14 +27,27 @@ fn call(number: libc::c_long, arguments: [u64; 6]) -> i64 {
 
 /// Waits for the process behind a descriptor and takes its zombie away.
 pub(crate) fn reap(pidfd: &OwnedFd) {
+    while wait(pidfd, 0).is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {}
+}
+
+/// Takes the zombie of the process behind a descriptor away, if it has ended; whether it is gone.
+pub(crate) fn is_reaped(pidfd: &OwnedFd) -> bool {
+    // One that is no child any more was taken away by somebody else.
+    wait(pidfd, libc::WNOHANG).unwrap_or(true)
+}
+
+/// Whether the process had ended, and is taken away.
+fn wait(pidfd: &OwnedFd, flags: libc::c_int) -> io::Result<bool> {
     const WALL: libc::c_int = 0x4000_0000;
+    let flags = flags | libc::WEXITED | WALL;
     // SAFETY: a plain structure, filled by the call.
     unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
         let id = pidfd.as_raw_fd() as libc::id_t;
-        while libc::waitid(libc::P_PIDFD, id, &raw mut info, libc::WEXITED | WALL) != 0
-            && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
-        {}
+        match libc::waitid(libc::P_PIDFD, id, &raw mut info, flags) {
+            0 => Ok(info.si_pid() != 0),
+            _ => Err(io::Error::last_os_error()),
+        }
     }
 }
 

@@ -244,7 +244,8 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// A folder of the root that is the caller's alone.
+/// A folder of the root that is the caller's alone, by its path without links: what is mounted from
+/// it is looked up by that.
 fn private_folder(root: &Path, name: &str) -> Result<PathBuf> {
     let path = root.join(name);
     for folder in [root, &path] {
@@ -255,7 +256,7 @@ fn private_folder(root: &Path, name: &str) -> Result<PathBuf> {
             )
         })?;
     }
-    Ok(path)
+    path.canonicalize().map_err(SandboxError::io("finding the folder of the sessions"))
 }
 
 /// Makes a folder whose name is the first number that is free, from one on.
