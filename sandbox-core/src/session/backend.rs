@@ -136,10 +136,14 @@ pub trait SandboxBackend: Send + Sync {
         Err(self.unsupported("published ports"))
     }
 
-    /// Keeps the present state of the folders that are copied on write.
+    /// Keeps the present state of the folders that are copied on write, in a time that does not
+    /// depend on what is in them. A session without such folders has those that its commands write
+    /// to copied instead: the host's, and its scratch folders. Memory and outputs are never part of
+    /// it. Commands that run stand still for that moment.
     ///
     /// # Errors
-    /// [`SandboxError::AlreadyExists`] for a name that is taken.
+    /// [`SandboxError::AlreadyExists`] for a name that is taken;
+    /// [`SandboxError::InvalidRequest`] for a session in which nothing can be written.
     async fn snapshot(&self, id: &SessionId, name: &SnapshotName) -> Result<SandboxSnapshot> {
         let _ = (id, name);
         Err(self.unsupported("snapshots"))
@@ -154,7 +158,9 @@ pub trait SandboxBackend: Send + Sync {
         Err(self.unsupported("snapshots"))
     }
 
-    /// Goes back to a snapshot. Commands that still use the folders keep what they had.
+    /// Goes back to a snapshot. Commands that still use folders that are copied on write keep what
+    /// they had; folders that were copied change under them, on the host as well. All of it happens,
+    /// or nothing.
     ///
     /// # Errors
     /// [`SandboxError::NotFound`] for a snapshot that does not exist.
@@ -163,20 +169,24 @@ pub trait SandboxBackend: Send + Sync {
         Err(self.unsupported("snapshots"))
     }
 
-    /// Makes `count` sessions that begin with the present state of this one's folders. They have its
-    /// policy and its labels, and none of its processes.
+    /// Makes `count` sessions, at most 256, that begin with the present state of this one's folders:
+    /// those that are copied on write, memory, outputs and scratch folders. Folders of the host that
+    /// are mounted directly they have in common with it. They have its policy and its labels, and
+    /// none of its processes and snapshots.
     ///
     /// # Errors
-    /// See the trait.
+    /// [`SandboxError::InvalidRequest`] for more than 256, and for a mount whose source has become a
+    /// link; then none is made.
     async fn fork(&self, id: &SessionId, count: usize) -> Result<Vec<SandboxSession>> {
         let _ = (id, count);
         Err(self.unsupported("forks"))
     }
 
-    /// What the session has changed in the folders that are copied on write, by mount.
+    /// What the session has changed in the folders that are copied on write, by mount; without such
+    /// folders, what has changed in those that were copied since the last snapshot.
     ///
     /// # Errors
-    /// See the trait.
+    /// [`SandboxError::InvalidRequest`] without either.
     async fn diff(&self, id: &SessionId) -> Result<Vec<MountChanges>> {
         let _ = id;
         Err(self.unsupported("differences"))
