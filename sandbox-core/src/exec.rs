@@ -228,15 +228,23 @@ pub struct Usage {
     pub cpu: Option<Duration>,
     /// Peak memory of the whole tree in bytes, or of its largest process where no cgroup measures.
     pub memory_peak: Option<u64>,
+    /// Bytes that were given to the file systems of disks, by commands that have ended. What was
+    /// removed before it reached a disk counts; files in memory do not.
+    pub written: Option<u64>,
+    /// How many processes live: of a session, never of a command that has ended.
+    pub processes: Option<u64>,
 }
 
 impl Usage {
-    /// Adds what another command used: its time, and its peak if that is higher.
+    /// Adds what another command used: its time, what it wrote, and its peak if that is higher.
     pub(crate) fn add(&mut self, other: &Self) {
         if let Some(cpu) = other.cpu {
             self.cpu = Some(self.cpu.unwrap_or_default() + cpu);
         }
         self.memory_peak = self.memory_peak.max(other.memory_peak);
+        if let Some(written) = other.written {
+            self.written = Some(self.written.unwrap_or_default() + written);
+        }
     }
 }
 

@@ -103,6 +103,7 @@ pub(crate) fn conclude(control: BorrowedFd<'_>, pidfd: Option<OwnedFd>, cgroup: 
     let mut usage = Usage::default();
     usage.cpu = measured.cpu.or(report.map(|r| Duration::from_micros(r.cpu)));
     usage.memory_peak = measured.memory_peak.or(report.map(|r| r.peak << 10));
+    usage.written = report.map(|r| r.written << 9);
     let exit = match report {
         Some(report) => exit(report, measured.out_of_memory),
         None if measured.out_of_memory => Exit::OutOfMemory,

@@ -42,6 +42,7 @@ use crate::report::Groups;
 use crate::sys;
 
 mod attach;
+mod census;
 mod dial;
 mod folders;
 
@@ -334,11 +335,11 @@ impl Enclosure for Room {
     }
 
     fn usage(&self) -> Result<Usage> {
-        let state = self.state();
-        let measured = state.cgroup.as_ref().map(Cgroup::measured).unwrap_or_default();
+        let measured = self.state().cgroup.as_ref().map(Cgroup::measured).unwrap_or_default();
         let mut usage = Usage::default();
         usage.cpu = measured.cpu;
         usage.memory_peak = measured.memory_peak;
+        usage.processes = self.processes().ok();
         Ok(usage)
     }
 

@@ -47,11 +47,19 @@ struct Reviewed<'a> {
 pub(super) struct Used {
     cpu_ms: Option<u64>,
     memory_peak_bytes: Option<u64>,
+    written_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    processes: Option<u64>,
 }
 
 impl Used {
     pub(super) fn of(usage: &Usage) -> Self {
-        Self { cpu_ms: usage.cpu.map(millis), memory_peak_bytes: usage.memory_peak }
+        Self {
+            cpu_ms: usage.cpu.map(millis),
+            memory_peak_bytes: usage.memory_peak,
+            written_bytes: usage.written,
+            processes: usage.processes,
+        }
     }
 }
 

@@ -126,6 +126,8 @@ pub(crate) fn usage_text(usage: &Usage) -> String {
     text.pairs([
         ("CPU time", usage.cpu.map_or_else(unknown, |time| format!("{:.3}s", time.as_secs_f64()))),
         ("memory peak", usage.memory_peak.map_or_else(unknown, mebibytes)),
+        ("written", usage.written.map_or_else(unknown, mebibytes)),
+        ("processes", usage.processes.map_or_else(unknown, |number| number.to_string())),
     ]);
     text.finish()
 }

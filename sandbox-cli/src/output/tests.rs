@@ -134,7 +134,7 @@ fn the_json_of_a_result() {
             "stderr_base64": "//4=",
             "truncated": false,
             "elapsed_ms": null,
-            "usage": { "cpu_ms": null, "memory_peak_bytes": null },
+            "usage": { "cpu_ms": null, "memory_peak_bytes": null, "written_bytes": null },
             "denials": { "source": "not_observed" },
             "report": { "tier": "forged", "gaps": [
                 { "feature": "memory", "what": "no cgroup", "absent": true },

@@ -174,6 +174,8 @@ pub struct Report {
     pub cpu: u64,
     /// The largest resident size of one process, in KiB.
     pub peak: u64,
+    /// What the whole tree gave to the file systems of disks, in units of 512 bytes.
+    pub written: u64,
 }
 
 /// Why everything ended.

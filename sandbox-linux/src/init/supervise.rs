@@ -26,8 +26,12 @@ struct Time {
 pub struct Rusage {
     user: [i64; 2],
     system: [i64; 2],
+    /// The largest resident size, in KiB.
     peak: i64,
-    rest: [i64; 13],
+    others: [i64; 7],
+    /// Blocks of 512 bytes.
+    written: i64,
+    rest: [i64; 5],
 }
 
 /// Returns only by ending the process.
@@ -62,8 +66,9 @@ pub fn end() -> ! {
 
 /// Reports, and ends.
 fn tell(reason: u32, status: i32) -> ! {
-    let (cpu, peak) = used();
-    report(Report { reason, status, cpu, peak });
+    let usage = used();
+    let (cpu, peak) = (usage.cpu(), usage.peak as u64);
+    report(Report { reason, status, cpu, peak, written: usage.written as u64 });
     exit(0)
 }
 
@@ -207,14 +212,22 @@ fn end_all(pid_namespace: bool, payload: i32, status: &mut i32) {
     }
 }
 
-/// CPU time in microseconds and the largest resident size in KiB of everything that was reaped.
-pub fn used() -> (u64, u64) {
+/// What everything that was reaped has used.
+pub fn used() -> Rusage {
     const CHILDREN: u64 = -1i64 as u64;
-    let mut usage = Rusage { user: [0; 2], system: [0; 2], peak: 0, rest: [0; 13] };
+    let mut usage =
+        Rusage { user: [0; 2], system: [0; 2], peak: 0, others: [0; 7], written: 0, rest: [0; 5] };
     // SAFETY: writes a value of this stack.
     unsafe { syscall(nr::GETRUSAGE, [CHILDREN, &raw mut usage as u64, 0, 0, 0, 0]) };
-    let micros = |time: [i64; 2]| (time[0] * 1_000_000 + time[1]) as u64;
-    (micros(usage.user) + micros(usage.system), usage.peak as u64)
+    usage
+}
+
+impl Rusage {
+    /// CPU time in microseconds.
+    pub fn cpu(&self) -> u64 {
+        let micros = |time: [i64; 2]| (time[0] * 1_000_000 + time[1]) as u64;
+        micros(self.user) + micros(self.system)
+    }
 }
 
 fn report(report: Report) {

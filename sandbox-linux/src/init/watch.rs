@@ -44,7 +44,7 @@ impl Watch {
         if self.cpu == 0 && self.memory == 0 {
             return None;
         }
-        let mut sum = Sum { cpu: used().0, memory: 0 };
+        let mut sum = Sum { cpu: used().cpu(), memory: 0 };
         if self.whole {
             each_process(|process| add(process, &mut sum));
         } else {

@@ -71,7 +71,7 @@ impl Room {
     }
 
     /// The sandbox's root.
-    fn root(&self) -> Result<OwnedFd> {
+    pub(super) fn root(&self) -> Result<OwnedFd> {
         let mut program = Program::new();
         let root = Handover::new(&mut program);
         let path = program.text("/");

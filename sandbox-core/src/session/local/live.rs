@@ -207,7 +207,8 @@ impl Live {
         let (measured, summed) = (self.enclosure.usage()?, self.activity.used());
         let cpu = measured.cpu.or(summed.cpu);
         let memory_peak = measured.memory_peak.or(summed.memory_peak);
-        Ok(Usage { cpu, memory_peak })
+        let written = measured.written.or(summed.written);
+        Ok(Usage { cpu, memory_peak, written, processes: measured.processes })
     }
 
     /// Its mounts, as plans have them.
