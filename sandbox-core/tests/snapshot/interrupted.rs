@@ -37,7 +37,7 @@ fn child() {
     let top = Path::new(&top);
     let live = top.join("live");
     let store = Store::open(&top.join("store")).unwrap();
-    let folders = [Folder { label: "/work", path: &live }];
+    let folders = [Folder::new("/work", &live)];
     loop {
         for name in ["one", "two"] {
             store.restore(&named(name), &folders, &|_| ()).unwrap();
@@ -96,10 +96,10 @@ fn wait_for_work(world: &World) {
 }
 
 /// A file system of few bytes.
-struct Small<'a>(&'a Path);
+pub(crate) struct Small<'a>(&'a Path);
 
 impl<'a> Small<'a> {
-    fn mount(path: &'a Path, options: &std::ffi::CStr) -> Self {
+    pub(crate) fn mount(path: &'a Path, options: &std::ffi::CStr) -> Self {
         fs::create_dir_all(path).unwrap();
         mount("tmpfs", path, "tmpfs", MountFlags::empty(), options).unwrap();
         Self(path)
@@ -155,7 +155,7 @@ fn a_full_folder_stays_what_it_was() {
     let world = World::new();
     let live = world.top.path().join("small");
     let _mounted = Small::mount(&live, c"size=1m");
-    let folders = [Folder { label: "/work", path: &live }];
+    let folders = [Folder::new("/work", &live)];
     fill(&live, "one");
     fs::write(live.join("large"), vec![1; 300 << 10]).unwrap();
     world.store.save(&named("a"), &folders, Limits::default(), &|_| ()).unwrap();

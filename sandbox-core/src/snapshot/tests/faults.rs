@@ -3,10 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::stage::{Failing, Fault, Stage, State, named};
+use super::stage::{Content, Failing, Fault, Stage, State, named};
 use crate::snapshot::Store;
 
 const FAULTS: [Fault; 3] = [Fault::Killed, Fault::Failed, Fault::Full];
+const CONTENTS: [Content; 2] = [Content::Plain, Content::Levels];
+
+/// Each fault in each folder.
+fn cases() -> impl Iterator<Item = (Fault, Content)> {
+    FAULTS.into_iter().flat_map(|fault| CONTENTS.map(|content| (fault, content)))
+}
 
 fn names(store: &Store) -> Vec<String> {
     let list = store.list().expect("the store is whole");
@@ -30,9 +36,9 @@ fn at_every_step(fault: Fault, case: impl Fn(&Arc<Failing>) -> bool) {
 
 #[test]
 fn a_save_is_whole_or_absent() {
-    for fault in FAULTS {
+    for (fault, content) in cases() {
         at_every_step(fault, |failing| {
-            let stage = Stage::new();
+            let stage = Stage::new(content);
             let saved = stage.save(&stage.open_failing(failing), "second");
             assert_eq!(stage.state(), stage.second, "{fault:?}: saving changes nothing");
             let store = stage.open();
@@ -41,6 +47,8 @@ fn a_save_is_whole_or_absent() {
             assert!(is_there || names == ["first"], "{fault:?}: {names:?}");
             assert!(is_there || saved.is_err(), "{fault:?}: it was said to be saved");
             assert_eq!(stage.stored().len(), names.len(), "{fault:?}: {:?}", stage.stored());
+            let is_secret = |line: &String| line.contains("secret\"");
+            assert!(!stage.copies().values().any(is_secret), "{fault:?}: {:#?}", stage.copies());
             for (name, state) in [("first", &stage.first), ("second", &stage.second)] {
                 if names.iter().any(|there| there == name) {
                     stage.restore(&store, name).expect("what is listed is whole");
@@ -58,7 +66,7 @@ fn a_removal_is_done_or_not() {
         let mut steps = 0;
         loop {
             let failing = Failing::new(fault, steps);
-            let stage = Stage::new();
+            let stage = Stage::new(Content::Plain);
             let removed = stage.open_failing(&failing).remove(&named("first"));
             let store = stage.open();
             let names = names(&store);
@@ -78,9 +86,9 @@ fn a_removal_is_done_or_not() {
 
 #[test]
 fn a_restore_is_whole_or_undone() {
-    for fault in FAULTS {
+    for (fault, content) in cases() {
         at_every_step(fault, |failing| {
-            let stage = Stage::new();
+            let stage = Stage::new(content);
             let restored = stage.restore(&stage.open_failing(failing), "first");
             if fault != Fault::Killed {
                 check(&stage, restored.is_ok(), false);
@@ -99,7 +107,7 @@ fn a_restore_is_whole_or_undone() {
 fn check(stage: &Stage, succeeded: bool, cleared: bool) {
     let strip = |state: &State| {
         state.clone().map(|mut folder| {
-            let is_left = |path: &Path| path == Path::new("") || is_working_folder(path);
+            let is_left = |path: &Path| stage.is_level(path) || is_in_working_folder(path);
             folder.retain(|path, _| cleared || !is_left(path));
             folder
         })
@@ -107,18 +115,23 @@ fn check(stage: &Stage, succeeded: bool, cleared: bool) {
     let [seen, first, second] = [&stage.state(), &stage.first, &stage.second].map(strip);
     let is_whole = seen == first || (seen == second && !succeeded);
     assert!(is_whole, "{seen:#?}\nis neither {first:#?}\nnor {second:#?}, {succeeded}");
+    assert!(stage.is_same(), "what has to stay was moved, {succeeded}");
 }
 
-fn is_working_folder(path: &Path) -> bool {
-    path.as_os_str().as_encoded_bytes().starts_with(b".sandbox-restore-")
+fn is_in_working_folder(path: &Path) -> bool {
+    path.iter().any(|name| name.as_encoded_bytes().starts_with(b".sandbox-restore-"))
 }
 
 /// Recovery is stopped as well, at each of its steps.
 #[test]
 fn a_recovery_can_be_stopped_and_begun_again() {
+    CONTENTS.into_iter().for_each(recoveries);
+}
+
+fn recoveries(content: Content) {
     for at in (20..).step_by(9) {
         let failing = Failing::new(Fault::Killed, at);
-        let stage = Stage::new();
+        let stage = Stage::new(content);
         let restored = stage.restore(&stage.open_failing(&failing), "first");
         if restored.is_ok() {
             assert!(at > 100, "only {at} steps");
