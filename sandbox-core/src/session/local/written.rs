@@ -56,7 +56,8 @@ impl Written {
             let point = mount_point(other, places);
             if let Some(point) = &point {
                 let same = other.content == Content::Host && other.host() == point;
-                it.keep(point, same && is_written(other));
+                let work = other.directory && other.rights.intersects(Rights::CHANGES);
+                it.keep(point, same && work);
             }
             if other.content == Content::Host && point.as_deref() != Some(other.host()) {
                 it.keep(other.host(), other.directory);
