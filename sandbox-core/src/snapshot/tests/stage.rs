@@ -69,6 +69,15 @@ pub(super) enum Content {
     Plain,
     /// Also what stays where it is, in several levels.
     Levels,
+    /// The same, and the outer levels are closed to everybody now.
+    Closed,
+}
+
+impl Content {
+    /// The mode of a folder in the second state.
+    fn second(self, mode: u32) -> u32 {
+        if self == Self::Closed { 0 } else { mode }
+    }
 }
 
 /// What is spared, if something is. Nothing ever lies at the last.
@@ -131,7 +140,7 @@ impl Stage {
     fn bare(top: tempfile::TempDir, content: Content) -> Self {
         let paths = |names: &[&str]| match content {
             Content::Plain => Vec::new(),
-            Content::Levels => names.iter().map(PathBuf::from).collect(),
+            Content::Levels | Content::Closed => names.iter().map(PathBuf::from).collect(),
         };
         let (first, second, inodes) = Default::default();
         Self { top, spared: paths(&SPARED), fixed: paths(&FIXED), inodes, first, second }
@@ -143,10 +152,11 @@ impl Stage {
     }
 
     fn inodes(&self) -> Vec<u64> {
-        let paths = ["one", "two"].map(|name| self.top.path().join(name));
-        let paths = paths.iter().flat_map(|folder| SAME.map(|name| folder.join(name)));
         let inode = |path: PathBuf| fs::symlink_metadata(path).map_or(0, |found| found.ino());
-        paths.map(inode).collect()
+        let folders = ["one", "two"].map(|name| self.top.path().join(name));
+        let inodes =
+            folders.map(|folder| opened(&folder, |_| SAME.map(|name| inode(folder.join(name)))));
+        inodes.concat()
     }
 
     /// Whether a path in a folder is a level.
@@ -199,7 +209,17 @@ impl Stage {
     }
 
     pub(super) fn state(&self) -> State {
-        ["one", "two"].map(|name| dump(&self.top.path().join(name)))
+        ["one", "two"].map(|name| {
+            let folder = self.top.path().join(name);
+            opened(&folder, |modes| {
+                let mut lines = dump(&folder);
+                for (path, mode) in OUTER.iter().zip(modes) {
+                    let line = lines.entry(PathBuf::from(path));
+                    line.and_modify(|line| *line += &format!(" mode {mode:?}"));
+                }
+                lines
+            })
+        })
     }
 
     /// What lies in the store beside the lock.
@@ -211,6 +231,28 @@ impl Stage {
         names.sort();
         names
     }
+}
+
+/// The folders that a state may have closed, from the top.
+const OUTER: [&str; 3] = ["", "vault", "vault/inner"];
+
+/// Does something with a folder while its owner can look into it, and tells the modes that it has.
+fn opened<T>(root: &Path, with: impl FnOnce(&[Option<u32>]) -> T) -> T {
+    let paths = OUTER.map(|name| root.join(name));
+    let open = |path: &PathBuf| {
+        let found = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_dir)?;
+        let mode = found.mode() & 0o7777;
+        set_mode(path, mode | 0o700);
+        Some(mode)
+    };
+    let modes: Vec<Option<u32>> = paths.iter().map(open).collect();
+    let done = with(&modes);
+    for (path, mode) in paths.iter().zip(modes).rev() {
+        if let Some(mode) = mode {
+            set_mode(path, mode);
+        }
+    }
+    done
 }
 
 pub(super) fn named(name: &str) -> SnapshotName {
@@ -226,7 +268,7 @@ fn first(root: &Path, content: Content) {
     }
     fs::hard_link(root.join("only first"), root.join("both/twin")).expect("a second name");
     symlink("both", root.join("link")).expect("a link");
-    if content == Content::Levels {
+    if content != Content::Plain {
         levels(root);
     }
     finish(root, 1_000_000_000, 0o755);
@@ -245,10 +287,10 @@ fn second(root: &Path, content: Content) {
     for name in ["both/same", "becomes a file", "link", "only second", "closed/other/file"] {
         fs::write(root.join(name), "second").expect("a file");
     }
-    if content == Content::Levels {
-        change_levels(root);
+    if content != Content::Plain {
+        change_levels(root, content.second(0o500));
     }
-    finish(root, 1_500_000_000, 0o550);
+    finish(root, 1_500_000_000, content.second(0o550));
 }
 
 fn levels(root: &Path) {
@@ -264,7 +306,7 @@ fn levels(root: &Path) {
     finish_levels(root, 1_100_000_000, 0o511);
 }
 
-fn change_levels(root: &Path) {
+fn change_levels(root: &Path, mode: u32) {
     for (name, _) in LEVELS {
         set_mode(&root.join(name), 0o700);
     }
@@ -277,7 +319,7 @@ fn change_levels(root: &Path) {
     for name in ["vault/same", "vault/second/file", "vault/inner/same", "shared/first"] {
         fs::write(root.join(name), "second").expect("a file");
     }
-    finish_levels(root, 1_600_000_000, 0o500);
+    finish_levels(root, 1_600_000_000, mode);
 }
 
 /// The levels, from the innermost, and whether they are open.
