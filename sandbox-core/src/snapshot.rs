@@ -41,10 +41,10 @@
 //!
 //! # What is kept
 //! Files, folders, links and named pipes, with content, mode and date; hard links within a folder
-//! and a level (below); holes; the owner, where the caller is root. Set-ID bits are never kept. Extended
-//! attributes and access lists are not. Sockets and devices are left out and counted. A file that the
-//! caller can read but does not own becomes the caller's, so that a restored folder may have other
-//! owners.
+//! and a level; holes; the owner, where the caller is root. Names of one file in several levels become
+//! a file in each. Set-ID bits are never kept. Extended attributes and access lists are not. Sockets
+//! and devices are left out and counted. A file that the caller can read but does not own becomes the
+//! caller's, so that a restored folder may have other owners.
 //!
 //! Blocks are shared where the file system can share them, and copied elsewhere.
 //!

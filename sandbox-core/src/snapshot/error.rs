@@ -46,7 +46,7 @@ pub enum SnapshotError {
         why: &'static str,
     },
     /// A restore was interrupted, and can be neither completed nor undone now. What is still
-    /// missing is kept in the folder, under a name that begins with `.sandbox-restore-`.
+    /// missing is kept in the folder or a level of it, under a name that begins with `.sandbox-restore-`.
     #[error("the restore of {} was interrupted and cannot be completed: {why}", quoted(.folder))]
     Interrupted {
         /// The folder.
