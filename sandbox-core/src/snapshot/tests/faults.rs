@@ -150,3 +150,36 @@ fn recoveries(content: Content) {
         assert_eq!(stage.stored(), ["1"]);
     }
 }
+
+/// A folder or a level that is gone keeps its part of the exchange until it is back.
+#[test]
+fn a_folder_that_is_gone_is_waited_for() {
+    for gone in ["one", "two", "one/vault", "two/vault/inner", "one/shared"] {
+        let mut waited = 0;
+        for at in (0..).step_by(3) {
+            let stage = Stage::new(Content::Levels);
+            let failing = Failing::new(Fault::Killed, at);
+            if stage.restore(&stage.open_failing(&failing), "first").is_ok() {
+                break;
+            }
+            let half = ["1", "restore-swap.json"];
+            if stage.stored() != half {
+                continue;
+            }
+            waited += 1;
+            stage.without(gone, || {
+                for _ in 0..2 {
+                    let Err(error) = stage.reopen_failing(&Failing::new(Fault::Killed, usize::MAX))
+                    else {
+                        panic!("{gone} {at}: it was opened")
+                    };
+                    assert!(error.to_string().contains("cannot be completed"), "{error}");
+                    assert_eq!(stage.stored(), half, "{gone} {at}");
+                }
+            });
+            drop(stage.open());
+            check(&stage, true, true);
+        }
+        assert!(waited > 10, "{gone}: only {waited} steps");
+    }
+}

@@ -222,6 +222,14 @@ impl Stage {
         })
     }
 
+    /// Does something while a folder, or one in it, is elsewhere.
+    pub(super) fn without(&self, path: &str, with: impl FnOnce()) {
+        let [path, away] = [path, "away"].map(|name| self.top.path().join(name));
+        fs::rename(&path, &away).expect("it can be moved");
+        with();
+        fs::rename(&away, &path).expect("it can be moved back");
+    }
+
     /// What lies in the store beside the lock.
     pub(super) fn stored(&self) -> Vec<String> {
         let names = fs::read_dir(self.store()).expect("a store");
