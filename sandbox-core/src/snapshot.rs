@@ -26,16 +26,25 @@
 //! what is moved, so an exchange that was interrupted is completed at the next opening; one that
 //! fails is undone. Several folders are one exchange.
 //!
+//! **Mounts inside.** A mount hangs on a folder or file, whatever its name is: moved away with the
+//! old state, it would leave the new state bare, and what a sandbox hides would lie open. So a
+//! [`Folder`] names the paths that are places of their own. What lies there is *spared*: neither
+//! saved nor compared nor moved. Each folder on the way there stays as well, and is a *level*: a
+//! folder whose other names are exchanged, with a working folder of its own, as if it were restored
+//! alone. A level must be a folder both in the snapshot and now; where it is one in neither, there
+//! is nothing to be kept. All levels are in one journal, the outer before the inner.
+//!
 //! **Nothing is trusted but the store's place.** A live folder was written by a payload, which may
 //! even still run. Each name is looked up in a descriptor of its own folder and no link is followed,
 //! so nothing outside is read or written, whatever is moved or replaced meanwhile. A snapshot was
 //! written by us, but perhaps long ago: it is compared with its list before anything is touched.
 //!
 //! # What is kept
-//! Files, folders, links and named pipes, with content, mode and date; hard links within a folder;
-//! holes; the owner, where the caller is root. Set-ID bits are never kept. Extended attributes and
-//! access lists are not. Sockets and devices are left out and counted. A file that the caller can
-//! read but does not own becomes the caller's, so that a restored folder may have other owners.
+//! Files, folders, links and named pipes, with content, mode and date; hard links within a folder
+//! and a level; holes; the owner, where the caller is root. Names of one file in several levels become
+//! a file in each. Set-ID bits are never kept. Extended attributes and access lists are not. Sockets
+//! and devices are left out and counted. A file that the caller can read but does not own becomes the
+//! caller's, so that a restored folder may have other owners.
 //!
 //! Blocks are shared where the file system can share them, and copied elsewhere.
 //!
@@ -50,8 +59,10 @@ mod diff;
 mod disk;
 mod entry;
 mod error;
+mod fixed;
 mod handles;
 mod journal;
+mod levels;
 mod manifest;
 mod meter;
 mod removal;
@@ -65,7 +76,7 @@ mod text;
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
 
@@ -87,6 +98,21 @@ pub struct Folder<'a> {
     /// Where it lies now: the whole path, on which nothing may be a link. A path that becomes one is
     /// an error.
     pub path: &'a Path,
+    /// Paths in it that are left alone: what lies there is neither saved nor compared, and a restore
+    /// neither moves nor changes it. What is a place of its own in a sandbox belongs here. Nothing
+    /// has to lie there.
+    pub spared: &'a [PathBuf],
+    /// Folders in it that stay the same folders when what they hold is restored, because they are
+    /// mounted elsewhere too, say. Nothing has to lie there.
+    pub fixed: &'a [PathBuf],
+}
+
+impl<'a> Folder<'a> {
+    /// A folder of which everything is saved and exchanged.
+    #[must_use]
+    pub fn new(label: &'a str, path: &'a Path) -> Self {
+        Self { label, path, spared: &[], fixed: &[] }
+    }
 }
 
 /// Names the file that an I/O error came from.

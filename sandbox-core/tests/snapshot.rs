@@ -14,6 +14,8 @@ mod hostile;
 mod interrupted;
 #[path = "snapshot/kinds.rs"]
 mod kinds;
+#[path = "snapshot/levels.rs"]
+mod levels;
 #[path = "snapshot/random.rs"]
 mod random;
 #[path = "snapshot/refused.rs"]

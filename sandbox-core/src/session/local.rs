@@ -26,6 +26,7 @@ mod states;
 #[cfg_attr(not(unix), path = "local/system_other.rs")]
 mod system;
 mod tasks;
+mod written;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -5,11 +5,12 @@
 
 use std::ffi::OsStr;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::content;
 use super::entry::{Entry, Kind, ROOT, path_of};
 use super::failed;
+use super::fixed::Fixed;
 use super::handles::{Handles, Tree};
 use super::scan::{Allowance, Closed, Limits, scan};
 use crate::error::Result;
@@ -19,14 +20,17 @@ use crate::session::{Change, ChangeKind};
 /// Compares two folders: what was done to `old` to make it `new`, sorted by path. Times and owners
 /// are not compared, set-ID bits, sockets and devices are not seen, and the folders' own modes do
 /// not count. A name that has become a folder, or was not there, is followed by what it holds now.
+/// What lies at the `spared` paths in both is not compared; see [`Folder`](super::Folder).
 ///
 /// # Errors
-/// What cannot be read, by its name.
-pub fn diff_trees(old: &Path, new: &Path) -> Result<Vec<Change>> {
+/// What cannot be read, by its name; [`SandboxError::InvalidRequest`](crate::SandboxError) for a
+/// spared path that is not a path in a folder.
+pub fn diff_trees(old: &Path, new: &Path, spared: &[PathBuf]) -> Result<Vec<Change>> {
+    let fixed = Fixed::new(spared, &[] as &[PathBuf])?;
     let open = |path: &Path| open_folder(path).map_err(failed("opening", path));
     let (old_dir, new_dir) = (open(old)?, open(new)?);
-    let old = Side::open(Tree { dir: &old_dir, path: old })?;
-    let new = Side::open(Tree { dir: &new_dir, path: new })?;
+    let old = Side::open(Tree { dir: &old_dir, path: old }, &fixed)?;
+    let new = Side::open(Tree { dir: &new_dir, path: new }, &fixed)?;
     let mut diff = Diff { old, new, changes: Vec::new(), both: vec![(ROOT, ROOT)] };
     while let Some((old, new)) = diff.both.pop() {
         diff.folders(old, new)?;
@@ -53,9 +57,9 @@ struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    fn open(tree: Tree<'a>) -> Result<Self> {
+    fn open(tree: Tree<'a>, fixed: &Fixed) -> Result<Self> {
         let mut unlimited = Allowance::new(Limits::default());
-        let entries = scan(tree, Closed::Refused, &mut unlimited)?.entries;
+        let entries = scan(tree, fixed, Closed::Refused, &mut unlimited)?.entries;
         let mut inside = vec![0..0; entries.len()];
         for (index, entry) in entries.iter().enumerate().skip(1) {
             let first = match &inside[entry.folder] {

@@ -36,8 +36,17 @@ pub enum SnapshotError {
         /// Where.
         path: PathBuf,
     },
+    /// A folder must stay, because something in it is mounted or it is mounted elsewhere too, and it
+    /// is a folder only now or only in the snapshot. Nothing was changed.
+    #[error("{} must stay a folder, because of a mount, and {why}", quoted(.path))]
+    NoLevel {
+        /// The folder.
+        path: PathBuf,
+        /// What is in the way.
+        why: &'static str,
+    },
     /// A restore was interrupted, and can be neither completed nor undone now. What is still
-    /// missing is kept in the folder, under a name that begins with `.sandbox-restore-`.
+    /// missing is kept in the folder or a level of it, under a name that begins with `.sandbox-restore-`.
     #[error("the restore of {} was interrupted and cannot be completed: {why}", quoted(.folder))]
     Interrupted {
         /// The folder.

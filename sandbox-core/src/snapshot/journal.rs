@@ -52,7 +52,7 @@ pub(super) struct Journal {
     pub(super) folders: Vec<Exchange>,
 }
 
-/// One folder.
+/// One folder, or a level in one. An outer one stands before an inner one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Exchange {
@@ -94,6 +94,12 @@ impl State {
 }
 
 impl Exchange {
+    /// An exchange of which nothing is known but the folder as it is.
+    pub(super) fn of(path: &Path, before: Attributes) -> Self {
+        let (work, after) = (Self::work_name(), before.clone());
+        Self { path: path.into(), work, old: Vec::new(), new: Vec::new(), before, after }
+    }
+
     /// A name for a working folder, which nothing has.
     pub(super) fn work_name() -> String {
         // The standard library keys each hasher with the system's randomness.

@@ -11,6 +11,7 @@ use cap_std::fs::Dir;
 
 use super::copy::{Copying, Purpose};
 use super::entry::{Kind, Listing};
+use super::fixed::Fixed;
 use super::handles::Tree;
 use super::manifest::{Manifest, Stored, StoredSnapshot, tree_name, write_list};
 use super::meter::{Meter, Progress};
@@ -23,14 +24,14 @@ use crate::resolve::open_folder;
 use crate::size::ByteSize;
 
 impl Store {
-    /// Saves the content of folders as a snapshot. Callers see to it that nothing changes meanwhile:
+    /// Saves the content of folders as a snapshot, but for what they spare. Callers see to it that nothing changes meanwhile:
     /// each file is then as it was at some moment, but not all at the same one.
     ///
     /// `progress` is called on this thread.
     ///
     /// # Errors
     /// [`SandboxError::AlreadyExists`]; [`SandboxError::InvalidRequest`] for folders that lie in one
-    /// another; [`SnapshotError`](super::SnapshotError) for what is beyond the limits; what the file
+    /// another, unless it is at a spared path, and for spared or fixed paths that lie elsewhere; [`SnapshotError`](super::SnapshotError) for what is beyond the limits; what the file
     /// system answers, with the name of the file. Nothing is saved then.
     pub fn save(
         &self,
@@ -48,7 +49,7 @@ impl Store {
         for folder in folders {
             let dir = open_folder(folder.path).map_err(failed("opening", folder.path))?;
             let tree = Tree { dir: &dir, path: folder.path };
-            let listing = scan(tree, Closed::Refused, &mut allowance)?;
+            let listing = scan(tree, &Fixed::of(folder)?, Closed::Refused, &mut allowance)?;
             listed.push((folder, dir, listing));
         }
         let meter = meter(listed.iter().map(|(_, _, listing)| listing), progress);
@@ -144,7 +145,7 @@ impl Save<'_> {
         let to = Tree { dir: &dir, path: &path };
         let purpose = Purpose::Keep { room: &self.room, limit: self.limit };
         Copying { disk, entries: &listing.entries, from, to, purpose }.run(&self.meter)?;
-        let kept = scan(to, Closed::Refused, &mut self.allowance)?;
+        let kept = scan(to, &Fixed::default(), Closed::Refused, &mut self.allowance)?;
         write_list(disk, &place.dir, index, label, &Listing { skipped: listing.skipped, ..kept })
     }
 }

@@ -1,7 +1,7 @@
 //! Lists a tree: every name in it, without following a link and without leaving its file system.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 
 use cap_fs_ext::{FileTypeExt as _, MetadataExt as _};
@@ -9,6 +9,7 @@ use cap_std::fs::{Dir, FileType, Metadata};
 
 use super::entry::{Entry, Kind, Listing, ROOT, path_of};
 use super::error::SnapshotError;
+use super::fixed::Fixed;
 use super::handles::{Handles, Tree};
 use super::sys;
 use crate::error::Result;
@@ -66,21 +67,29 @@ impl Allowance {
     }
 }
 
-/// Lists a tree.
+/// Lists a tree, but for what is spared.
 ///
 /// # Errors
 /// What cannot be read, what is beyond the limits, and [`SnapshotError::MountedInside`].
-pub(super) fn scan(tree: Tree<'_>, closed: Closed, allowance: &mut Allowance) -> Result<Listing> {
+pub(super) fn scan(
+    tree: Tree<'_>,
+    fixed: &Fixed,
+    closed: Closed,
+    allowance: &mut Allowance,
+) -> Result<Listing> {
     let found = tree.dir.dir_metadata().map_err(tree.failed("reading", &[], ROOT))?;
     let attributes = sys::attributes(&found).map_err(tree.failed("reading", &[], ROOT))?;
     let root = Entry { folder: ROOT, name: OsString::new(), kind: Kind::Folder, attributes };
     let listing = Listing { entries: vec![root], bytes: 0, skipped: 0 };
     let (device, twins, pending) = (found.dev(), HashMap::new(), vec![ROOT]);
-    Scan { tree, closed, allowance, device, twins, pending, listing }.run()
+    let fixed = HashMap::from([(ROOT, fixed)]);
+    Scan { tree, fixed, closed, allowance, device, twins, pending, listing }.run()
 }
 
 struct Scan<'a> {
     tree: Tree<'a>,
+    /// What is said of the names in a folder, where something is.
+    fixed: HashMap<usize, &'a Fixed>,
     closed: Closed,
     allowance: &'a mut Allowance,
     device: u64,
@@ -97,7 +106,8 @@ impl Scan<'_> {
         while let Some(folder) = self.pending.pop() {
             let found = handles.get(&self.listing.entries, folder);
             let most = self.allowance.files.saturating_add(1);
-            let found = found.and_then(|dir| Ok((names(dir, most)?, dir)));
+            let fixed = self.fixed.get(&folder).copied();
+            let found = found.and_then(|dir| Ok((names(dir, fixed, most)?, dir)));
             let (names, dir) = match found {
                 Err(error)
                     if self.closed == Closed::Passed
@@ -141,6 +151,10 @@ impl Scan<'_> {
         } else {
             self.kind(found)?
         };
+        let fixed = self.fixed.get(&folder).and_then(|fixed| fixed.get(&name));
+        if let Some(fixed) = fixed.filter(|_| kind == Kind::Folder) {
+            self.fixed.insert(self.listing.entries.len(), fixed);
+        }
         self.listing.entries.push(Entry { folder, name, kind, attributes });
         Ok(())
     }
@@ -171,12 +185,23 @@ fn is_kept(kind: FileType) -> bool {
     plain || (kind.is_fifo() && sys::PIPES)
 }
 
-/// What a folder holds, sorted; of a folder that holds more than may be, no more than shows that.
-fn names(dir: &Dir, most: u64) -> io::Result<Vec<(OsString, Metadata)>> {
+/// What a folder holds and is not spared, sorted; of a folder that holds more than may be, no more
+/// than shows that.
+fn names(dir: &Dir, fixed: Option<&Fixed>, most: u64) -> io::Result<Vec<(OsString, Metadata)>> {
+    let spared =
+        |name: &OsStr| fixed.and_then(|fixed| fixed.get(name)).is_some_and(Fixed::is_spared);
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
     let mut names = Vec::new();
-    for entry in dir.entries()?.take(usize::try_from(most).unwrap_or(usize::MAX)) {
+    for entry in dir.entries()? {
+        if names.len() >= most {
+            break;
+        }
         let entry = entry?;
-        names.push((entry.file_name(), entry.metadata()?));
+        let name = entry.file_name();
+        // Not even looked at: what is mounted there may not answer.
+        if !spared(&name) {
+            names.push((name, entry.metadata()?));
+        }
     }
     names.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
     Ok(names)

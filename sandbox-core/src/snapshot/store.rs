@@ -178,14 +178,19 @@ impl Store {
     }
 
     /// Refuses folders that lie in one another or have the store in them: neither could be taken
-    /// away to make room for what was saved. Nor may a folder be reached by a link.
+    /// away to make room for what was saved. What lies at a spared path stays, so it may be another
+    /// folder, if that comes later, or the store. Nor may a folder be reached by a link.
     pub(super) fn check(&self, folders: &[Folder<'_>]) -> Result<()> {
         let mut paths: Vec<PathBuf> = Vec::new();
         for (index, folder) in folders.iter().enumerate() {
             let found = open_around(folder.path).and_then(|_| folder.path.canonicalize());
             let path = found.map_err(failed("opening", folder.path))?;
-            let around = |other: &Path| path.starts_with(other) || other.starts_with(&path);
-            if around(&self.path) || paths.iter().any(|other| around(other)) {
+            let mut outer = paths.iter().zip(folders);
+            let shared = self.path.starts_with(&path) && !spares(folder, &path, &self.path)
+                || path.starts_with(&self.path)
+                || paths.iter().any(|other| other.starts_with(&path))
+                || outer.any(|(other, it)| path.starts_with(other) && !spares(it, other, &path));
+            if shared {
                 let message = format!("{} is shared with another folder", quoted(&path));
                 return Err(SandboxError::InvalidRequest(message));
             }
@@ -197,6 +202,12 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Whether a folder, which lies at `path`, leaves something in it alone.
+fn spares(folder: &Folder<'_>, path: &Path, inner: &Path) -> bool {
+    let inside = inner.strip_prefix(path).unwrap_or(Path::new(""));
+    folder.spared.iter().any(|spared| inside.starts_with(spared))
 }
 
 /// Waits until nobody else has locked the file.

@@ -61,8 +61,8 @@ pub(super) fn settle(store: &Store, journal: &Journal, state: State) -> Result<(
         State::Done => finish(store, journal, State::Done),
         State::Undo => undo(store, journal),
         State::Swap => {
-            let rooms = Rooms::of(store, journal)?;
-            match rooms.iter().try_for_each(Rooms::forward) {
+            Rooms::check(store, journal)?;
+            match journal.folders.iter().try_for_each(|it| Rooms::open(store, it)?.forward()) {
                 Ok(()) => {
                     Journal::turn(store, State::Swap, State::Done)?;
                     finish(store, journal, State::Done)
@@ -78,33 +78,44 @@ pub(super) fn settle(store: &Store, journal: &Journal, state: State) -> Result<(
 }
 
 fn undo(store: &Store, journal: &Journal) -> Result<()> {
-    for rooms in Rooms::of(store, journal)? {
-        rooms.back().map_err(|error| interrupted(rooms.exchange, error.to_string()))?;
+    Rooms::check(store, journal)?;
+    for exchange in &journal.folders {
+        let back = Rooms::open(store, exchange)?.back();
+        back.map_err(|error| interrupted(exchange, error.to_string()))?;
     }
     Journal::turn(store, State::Undo, State::Stage)?;
     finish(store, journal, State::Stage)
 }
 
-/// Removes the working folders, and dresses the folders as they were or will be.
+/// Removes the working folders, and dresses the folders as they were or will be. An inner one comes
+/// before an outer one, which may be closed then; and all are opened first, because that may be so
+/// already.
 fn finish(store: &Store, journal: &Journal, state: State) -> Result<()> {
     for exchange in &journal.folders {
+        there(store, exchange)?;
+    }
+    for exchange in journal.folders.iter().rev() {
         let path = Path::new(&exchange.path);
         let attributes = match state {
             State::Done => &exchange.after,
             _ => &exchange.before,
         };
-        match open_live(&store.disk, path) {
-            // Nothing is left where nothing is.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            live => {
-                let live = live.map_err(failed("opening", path))?;
-                let removed = removal::remove(&store.disk, &live, exchange.work.as_ref());
-                removed.map_err(failed("removing", &path.join(&exchange.work)))?;
-                dress(&store.disk, &live, attributes).map_err(failed("changing", path))?;
-            }
+        if let Some(live) = there(store, exchange)? {
+            let removed = removal::remove(&store.disk, &live, exchange.work.as_ref());
+            removed.map_err(failed("removing", &path.join(&exchange.work)))?;
+            dress(&store.disk, &live, attributes).map_err(failed("changing", path))?;
         }
     }
     Journal::end(store, state)
+}
+
+/// A live folder, open; none where nothing is, and so nothing is left.
+fn there(store: &Store, exchange: &Exchange) -> Result<Option<Dir>> {
+    let path = Path::new(&exchange.path);
+    match open_live(&store.disk, path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        live => live.map(Some).map_err(failed("opening", path)),
+    }
 }
 
 /// The mode and times of a live folder, which a payload may have closed.
@@ -153,9 +164,9 @@ struct Rooms<'a> {
 }
 
 impl<'a> Rooms<'a> {
-    /// All of them, before anything is moved: a folder may be gone, or not be mounted yet.
-    fn of(store: &'a Store, journal: &'a Journal) -> Result<Vec<Self>> {
-        journal.folders.iter().map(|exchange| Self::open(store, exchange)).collect()
+    /// Opens all of them once, before anything is moved: a folder may be gone, or not be mounted yet.
+    fn check(store: &'a Store, journal: &'a Journal) -> Result<()> {
+        journal.folders.iter().try_for_each(|it| Self::open(store, it).map(drop))
     }
 
     fn open(store: &'a Store, exchange: &'a Exchange) -> Result<Self> {

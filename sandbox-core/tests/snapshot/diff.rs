@@ -12,7 +12,7 @@ use crate::world::{World, furnish, is_root, named, pipe, set_date, set_mode};
 type Line = (String, ChangeKind, bool, u64);
 
 fn diff(old: &Path, new: &Path) -> Vec<Line> {
-    let changes = diff_trees(old, new).unwrap().into_iter();
+    let changes = diff_trees(old, new, &[]).unwrap().into_iter();
     let line = |path: &Path| path.display().to_string();
     changes.map(|it| (line(&it.path), it.kind, it.directory, it.size)).collect()
 }
@@ -136,7 +136,7 @@ fn what_cannot_be_read_is_no_difference() {
     }
     let (world, copy) = saved();
     set_mode(&world.path("a/b"), 0o000);
-    let error = diff_trees(&copy, &world.live).unwrap_err().to_string();
+    let error = diff_trees(&copy, &world.live, &[]).unwrap_err().to_string();
     set_mode(&world.path("a/b"), 0o711);
     assert!(error.contains("live/a/b: Permission denied"), "{error}");
 }

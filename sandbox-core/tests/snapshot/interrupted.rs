@@ -37,7 +37,7 @@ fn child() {
     let top = Path::new(&top);
     let live = top.join("live");
     let store = Store::open(&top.join("store")).unwrap();
-    let folders = [Folder { label: "/work", path: &live }];
+    let folders = [Folder::new("/work", &live)];
     loop {
         for name in ["one", "two"] {
             store.restore(&named(name), &folders, &|_| ()).unwrap();
@@ -96,10 +96,10 @@ fn wait_for_work(world: &World) {
 }
 
 /// A file system of few bytes.
-struct Small<'a>(&'a Path);
+pub(crate) struct Small<'a>(&'a Path);
 
 impl<'a> Small<'a> {
-    fn mount(path: &'a Path, options: &std::ffi::CStr) -> Self {
+    pub(crate) fn mount(path: &'a Path, options: &std::ffi::CStr) -> Self {
         fs::create_dir_all(path).unwrap();
         mount("tmpfs", path, "tmpfs", MountFlags::empty(), options).unwrap();
         Self(path)
@@ -155,7 +155,7 @@ fn a_full_folder_stays_what_it_was() {
     let world = World::new();
     let live = world.top.path().join("small");
     let _mounted = Small::mount(&live, c"size=1m");
-    let folders = [Folder { label: "/work", path: &live }];
+    let folders = [Folder::new("/work", &live)];
     fill(&live, "one");
     fs::write(live.join("large"), vec![1; 300 << 10]).unwrap();
     world.store.save(&named("a"), &folders, Limits::default(), &|_| ()).unwrap();
@@ -243,44 +243,4 @@ fn what_cannot_be_removed_waits() {
     drop(mounted);
     world.save("b").unwrap();
     assert!(!journal.exists() && !world.path(work).exists());
-}
-
-/// A folder that is gone keeps its half of the exchange until it is back.
-#[test]
-fn a_folder_that_is_gone_is_waited_for() {
-    let world = World::new();
-    let states = ["one", "two"].map(|name| {
-        fill(&world.live, name);
-        world.save(name).unwrap();
-        dump(&world.live)
-    });
-    let away = world.top.path().join("away");
-    let journal = world.store_path().join("restore-swap.json");
-    // The journal of a restore that was interrupted before anything was moved.
-    let program = std::env::current_exe().unwrap();
-    let mut interrupted = false;
-    for micros in (0..200).map(|step| step * 100) {
-        let mut child = Command::new(&program);
-        child.args(["--exact", "interrupted::child"]).env(CHILD, world.top.path());
-        let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        wait_for_work(&world);
-        thread::sleep(Duration::from_micros(micros));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        if journal.exists() {
-            interrupted = true;
-            break;
-        }
-        Store::open(&world.store_path()).unwrap();
-    }
-    assert!(interrupted, "no kill has met the exchange");
-    fs::rename(&world.live, &away).unwrap();
-    for _ in 0..2 {
-        let Err(error) = Store::open(&world.store_path()) else { panic!("it was opened") };
-        assert!(error.to_string().contains("cannot be completed"), "{error}");
-        assert!(journal.exists());
-    }
-    fs::rename(&away, &world.live).unwrap();
-    Store::open(&world.store_path()).unwrap();
-    assert!(states.contains(&dump(&world.live)));
 }

@@ -63,7 +63,7 @@ fn folders_are_saved_together_and_restored_alone() {
     fs::create_dir(&other).unwrap();
     furnish(&other);
     fs::write(world.path("file"), "content").unwrap();
-    let both = [Folder { label: "/work", path: &world.live }, Folder { label: "o", path: &other }];
+    let both = [Folder::new("/work", &world.live), Folder::new("o", &other)];
     let (work, rest) = (dump(&world.live), dump(&other));
     let saved = world.store.save(&named("both"), &both, Limits::default(), &|_| ()).unwrap();
     assert_eq!(saved.folders, ["/work", "o"]);
@@ -249,7 +249,7 @@ fn depth_is_no_limit() {
     // The standard library could not take it away.
     let empty = world.top.path().join("empty");
     fs::create_dir(&empty).unwrap();
-    let folders = [Folder { label: "/work", path: &empty }];
+    let folders = [Folder::new("/work", &empty)];
     world.store.save(&named("empty"), &folders, Limits::default(), &|_| ()).unwrap();
     world.restore("empty").unwrap();
 }

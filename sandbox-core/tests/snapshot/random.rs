@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use proptest::collection::btree_map;
 use proptest::prelude::*;
+use sandbox_core::SandboxError;
 use sandbox_core::session::{Change, ChangeKind};
-use sandbox_core::snapshot::diff_trees;
+use sandbox_core::snapshot::{SnapshotError, diff_trees};
 
 use crate::dump::dump;
 use crate::world::{World, empty, named, pipe, set_mode};
@@ -22,6 +23,9 @@ enum Node {
 }
 
 type Tree = BTreeMap<String, Node>;
+
+/// A folder as text.
+type Lines = BTreeMap<PathBuf, String>;
 
 /// Few names, so that two trees have many of them in common; some of them sort unusually.
 fn name() -> impl Strategy<Value = String> {
@@ -138,11 +142,47 @@ proptest! {
         let mut expected = Vec::new();
         changes(&PathBuf::new(), &old, &new, &mut expected);
         expected.sort();
-        prop_assert_eq!(diff_trees(&copy, &world.live).unwrap(), expected);
+        prop_assert_eq!(diff_trees(&copy, &world.live, &[]).unwrap(), expected);
         world.save("new").unwrap();
         world.restore("old").unwrap();
         prop_assert_eq!(dump(&world.live), before);
         world.restore("new").unwrap();
         prop_assert_eq!(dump(&world.live), after);
+    }
+
+    #[test]
+    fn every_part_of_a_tree_can_be_spared(
+        old in tree(),
+        new in tree(),
+        spared in prop::collection::vec(prop::collection::vec(name(), 1..4), 1..4),
+        with in any::<bool>(),
+    ) {
+        let spared: Vec<PathBuf> = spared.iter().map(|names| names.iter().collect()).collect();
+        let is_spared = |path: &Path| spared.iter().any(|spared| path.starts_with(spared));
+        let world = World::new();
+        build(&world.live, &old);
+        let before = dump(&world.live);
+        world.save_sparing("old", if with { &spared } else { &[] }).unwrap();
+        empty(&world.live);
+        build(&world.live, &new);
+        let after = dump(&world.live);
+        let copy = world.store.copy_of(&named("old"), "/work").unwrap();
+        let told = diff_trees(&copy, &world.live, &spared).unwrap();
+        prop_assert!(!told.iter().any(|change| is_spared(&change.path)));
+        match world.restore_sparing("old", &spared) {
+            Err(SandboxError::Snapshot(SnapshotError::NoLevel { .. })) => {
+                prop_assert_eq!(dump(&world.live), after);
+            }
+            restored => {
+                restored.unwrap();
+                let parts = |all: Lines| -> (Lines, Lines) {
+                    all.into_iter().partition(|(path, _)| is_spared(path))
+                };
+                let (kept, rest) = parts(dump(&world.live));
+                prop_assert_eq!(kept, parts(after).0);
+                prop_assert_eq!(rest, parts(before).1);
+                prop_assert_eq!(diff_trees(&copy, &world.live, &spared).unwrap(), []);
+            }
+        }
     }
 }

@@ -40,7 +40,7 @@ fn an_unknown_label_changes_nothing() {
     world.save("a").unwrap();
     fs::write(world.path("file"), "new").unwrap();
     let before = dump(&world.live);
-    let folders = [world.folders()[0], Folder { label: "/other", path: &other }];
+    let folders = [world.folders()[0], Folder::new("/other", &other)];
     let error = world.store.restore(&named("a"), &folders, &|_| ()).unwrap_err();
     assert_eq!(error.to_string(), "there is no folder \"/other\" in the snapshot \"a\"");
     assert_eq!(dump(&world.live), before);
@@ -100,7 +100,7 @@ fn what_cannot_be_read_is_named() {
 fn a_folder_must_be_one() {
     let world = World::new();
     let save = |path: &Path| {
-        let folders = [Folder { label: "a", path }];
+        let folders = [Folder::new("a", path)];
         world.store.save(&named("a"), &folders, Limits::default(), &|_| ()).unwrap_err()
     };
     fs::write(world.path("file"), "x").unwrap();
@@ -118,20 +118,20 @@ fn folders_must_not_lie_in_one_another() {
     fs::create_dir(&inner).unwrap();
     symlink(&inner, world.top.path().join("link")).unwrap();
     let link = world.top.path().join("link");
-    let live = Folder { label: "a", path: &world.live };
+    let live = Folder::new("a", &world.live);
     for folders in [
-        &[live, Folder { label: "b", path: &inner }][..],
-        &[Folder { label: "b", path: &link }, live],
-        &[live, Folder { label: "a", path: world.top.path() }],
-        &[Folder { label: "a", path: world.top.path() }],
-        &[Folder { label: "a", path: &world.store_path() }],
+        &[live, Folder::new("b", &inner)][..],
+        &[Folder::new("b", &link), live],
+        &[live, Folder::new("a", world.top.path())],
+        &[Folder::new("a", world.top.path())],
+        &[Folder::new("a", &world.store_path())],
     ] {
         let saved = world.store.save(&named("a"), folders, Limits::default(), &|_| ());
         assert!(matches!(saved, Err(SandboxError::InvalidRequest(_))), "{saved:?}");
     }
     let other = world.top.path().join("other");
     fs::create_dir(&other).unwrap();
-    let folders = [live, Folder { label: "a", path: &other }];
+    let folders = [live, Folder::new("a", &other)];
     let saved = world.store.save(&named("a"), &folders, Limits::default(), &|_| ());
     assert!(matches!(saved, Err(SandboxError::InvalidRequest(_))), "{saved:?}");
 }
@@ -159,7 +159,8 @@ fn a_store_is_the_callers_own() {
 fn names_are_quoted() {
     let world = World::new();
     File::create(world.path("\x1b[2J")).unwrap().set_len(2).unwrap();
-    let folders = [Folder { label: "a", path: &world.path("\x1b[2J") }];
+    let path = world.path("\x1b[2J");
+    let folders = [Folder::new("a", &path)];
     let error = world.store.save(&named("a"), &folders, Limits::default(), &|_| ()).unwrap_err();
     assert!(!error.to_string().contains('\x1b'), "{error}");
 }

@@ -46,15 +46,25 @@ impl World {
     }
 
     pub(crate) fn folders(&self) -> [Folder<'_>; 1] {
-        [Folder { label: "/work", path: &self.live }]
+        [Folder::new("/work", &self.live)]
     }
 
     pub(crate) fn save(&self, name: &str) -> Result<StoredSnapshot> {
-        self.store.save(&named(name), &self.folders(), Limits::default(), &|_| ())
+        self.save_sparing(name, &[])
     }
 
     pub(crate) fn restore(&self, name: &str) -> Result<()> {
-        self.store.restore(&named(name), &self.folders(), &|_| ())
+        self.restore_sparing(name, &[])
+    }
+
+    pub(crate) fn save_sparing(&self, name: &str, spared: &[PathBuf]) -> Result<StoredSnapshot> {
+        let folders = self.folders().map(|folder| Folder { spared, ..folder });
+        self.store.save(&named(name), &folders, Limits::default(), &|_| ())
+    }
+
+    pub(crate) fn restore_sparing(&self, name: &str, spared: &[PathBuf]) -> Result<()> {
+        let folders = self.folders().map(|folder| Folder { spared, ..folder });
+        self.store.restore(&named(name), &folders, &|_| ())
     }
 
     /// What lies in the store beside the lock.

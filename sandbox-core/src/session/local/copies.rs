@@ -1,28 +1,20 @@
 //! Snapshots of a session without layers: copies of the folders that its commands write to.
 //!
 //! These are the folders of the host that are mounted to be written, the scratch folders and the
-//! policy's workspace. What becomes of them on the host is final, so there is nothing to apply.
+//! policy's workspace. What becomes of them on the host is final, so there is nothing to apply. What
+//! a sandbox has mounted inside them stays where it is: see [`written`](super::written).
 
 use std::path::PathBuf;
 
 use super::live::Live;
+use super::written::{Written, is_written, written};
 use crate::error::{Result, SandboxError};
 use crate::ids::SnapshotName;
 use crate::mount::MountSource;
-use crate::path::SandboxPath;
-use crate::plan::{Content, Place};
-use crate::policy::filesystem::Rights;
+use crate::plan::Place;
 use crate::session::backend::MountChanges;
 use crate::session::spec::SandboxSnapshot;
 use crate::snapshot::{Folder, Limits, Store, StoredSnapshot, diff_trees};
-
-/// A folder that is copied: its path in the session, and on the host.
-#[derive(Clone, Debug)]
-struct Written {
-    target: SandboxPath,
-    label: String,
-    host: PathBuf,
-}
 
 impl Live {
     /// Keeps the present state of the folders under a name.
@@ -62,7 +54,7 @@ impl Live {
             })?;
             let changes = |folder: &Written| {
                 let old = store.copy_of(&last.name, &folder.label)?;
-                let changes = diff_trees(&old, &folder.host)?;
+                let changes = diff_trees(&old, &folder.host, &folder.spared)?;
                 Ok(MountChanges { target: folder.target.clone(), changes })
             };
             folders.iter().map(changes).collect()
@@ -87,32 +79,18 @@ impl Live {
         done.map_err(|error| SandboxError::io("copying folders")(error.into()))?
     }
 
-    /// The folders that are copied; none of them lies in another.
+    /// The folders that are copied.
     fn written(&self) -> Result<Vec<Written>> {
-        let scratch = |mount: &&crate::FilesystemMount| mount.source == MountSource::Scratch;
         let mounts = self.mounts();
-        let scratch: Vec<&SandboxPath> =
-            mounts.iter().filter(scratch).map(|mount| &mount.target).collect();
-        let plan = self.inner().plan.clone();
-        let own = self.folder().path().to_path_buf();
-        let is_written = |place: &&Place| {
-            let shown = place.directory && place.content == Content::Host;
-            let own = place.host().starts_with(&own);
-            let kept = !own || scratch.iter().any(|target| target.as_path() == place.path);
-            shown && kept && place.rights.contains(Rights::READ_WRITE)
+        let scratch = mounts.iter().filter(|mount| mount.source == MountSource::Scratch);
+        let scratch: Vec<_> = scratch.map(|mount| &mount.target).collect();
+        let own = self.folder().path();
+        let is_copied = |place: &Place| {
+            let kept = !place.host().starts_with(own)
+                || scratch.iter().any(|target| target.as_path() == place.path);
+            kept && is_written(place)
         };
-        let mut places: Vec<&Place> = plan.places.iter().filter(is_written).collect();
-        places.sort_by_key(|place| place.host());
-        let mut all: Vec<Written> = Vec::new();
-        for place in places {
-            // What lies in another one is copied with it.
-            if all.iter().any(|known| place.host().starts_with(&known.host)) {
-                continue;
-            }
-            let target = SandboxPath::new(&place.path).map_err(crate::policy::PolicyError::from)?;
-            let (label, host) = (target.to_string(), place.host().to_path_buf());
-            all.push(Written { target, label, host });
-        }
+        let all = written(&self.inner().plan.places, is_copied)?;
         if all.is_empty() {
             return Err(SandboxError::InvalidRequest(format!(
                 "the session {} has no folder that its commands write to: give it an overlay",
@@ -124,7 +102,7 @@ impl Live {
 }
 
 fn listed(folders: &[Written]) -> Vec<Folder<'_>> {
-    folders.iter().map(|it| Folder { label: &it.label, path: &it.host }).collect()
+    folders.iter().map(Written::as_folder).collect()
 }
 
 impl From<StoredSnapshot> for SandboxSnapshot {

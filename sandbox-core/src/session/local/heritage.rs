@@ -42,7 +42,7 @@ fn copy(place: &Path, own: &[Own], heirs: &[Vec<Own>]) -> Result<()> {
 }
 
 fn listed(folders: &[Own]) -> Vec<Folder<'_>> {
-    folders.iter().map(|(label, path)| Folder { label, path }).collect()
+    folders.iter().map(|(label, path)| Folder::new(label, path)).collect()
 }
 
 fn is_empty(path: &Path) -> bool {
