@@ -1,8 +1,10 @@
 //! Sessions of a supervisor, reached over their sockets as other processes reach them.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -113,21 +115,10 @@ async fn a_command_is_as_it_would_be_here() -> Outcome {
     assert_eq!(result.report.tier, "namespaces");
     let result = stage.sessions.exec(&stage.id, shell("kill -TERM $$")).await?;
     assert_eq!(result.exit, Exit::Signal(15));
-    let odd = std::ffi::OsString::from_vec_lossless(b"\xff odd");
+    let odd = OsString::from_vec(b"\xff odd".to_vec());
     let request = ExecRequest::new("printf").arg("%s").arg(odd);
     assert_eq!(stage.sessions.exec(&stage.id, request).await?.stdout.bytes, b"\xff odd");
     stage.end().await
-}
-
-/// Text that is no UTF-8.
-trait Lossless {
-    fn from_vec_lossless(bytes: &[u8]) -> Self;
-}
-
-impl Lossless for std::ffi::OsString {
-    fn from_vec_lossless(bytes: &[u8]) -> Self {
-        std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec())
-    }
 }
 
 #[tokio::test]
@@ -266,6 +257,9 @@ async fn forks_are_reached_by_themselves() -> Outcome {
     let first = forks.first().ok_or("no forks")?;
     assert!(stage.sessions.apply(&first.id).await?.conflicts.is_empty());
     assert_eq!(fs::read_to_string(stage.all.path().join("repo/file"))?, "two\n");
+    let refused = stage.sessions.fork(&first.id, 257).await.err().ok_or("they were made")?;
+    assert!(matches!(refused, SandboxError::InvalidRequest(_)), "{refused:?}");
+    assert!(refused.to_string().contains("257 forks at once are more than 256"), "{refused}");
     for fork in &forks {
         stage.sessions.terminate(&fork.id).await?;
     }
@@ -313,17 +307,24 @@ async fn strangers_are_refused() -> Outcome {
         format!(r#"{{"version":{version},"key":"{key}","call":{call}}}"#)
     };
     for (text, answer) in [
+        (hello("", 2, r#""get""#), "the key is not"),
+        (hello(&"0".repeat(64), 2, r#""terminate""#), "the key is not"),
+        (hello(&key[..63], 2, r#""get""#), "the key is not"),
+        // Whoever has no key is told nothing of the version, either.
         (hello("", 1, r#""get""#), "the key is not"),
-        (hello(&"0".repeat(64), 1, r#""terminate""#), "the key is not"),
-        (hello(&key, 2, r#""get""#), "speaks version 1"),
-        (hello(&key, 1, r#""dance""#), "does not understand"),
-        (hello(&key, 1, r#"{"snapshot":{"name":"../a"}}"#), "does not understand"),
-        (hello(&key, 1, r#""get""#), r#""state":"provisioned""#),
-        ("no JSON".into(), ""),
+        (hello(&key, 1, r#""get""#), "speaks version 2"),
+        (hello(&key, 2, r#""dance""#), "does not understand"),
+        (hello(&key, 2, r#"{"snapshot":{"name":"../a"}}"#), "does not understand"),
+        (hello(&key, 2, r#""get""#), r#""state":"provisioned""#),
     ] {
         let at = socket.clone();
         let said = tokio::task::spawn_blocking(move || say(&at, &text)).await??;
         assert!(said.contains(answer), "{answer}: {said}");
+    }
+    for text in ["no JSON", "{}"] {
+        let at = socket.clone();
+        let said = tokio::task::spawn_blocking(move || say(&at, text)).await??;
+        assert_eq!(said, "", "{text}");
     }
     let mut stream = UnixStream::connect(&socket)?;
     stream.write_all(&[0xff; 64])?;
