@@ -201,6 +201,25 @@ fn who_is_attached_when_a_session_ends_is_told() {
 }
 
 #[test]
+fn who_waits_when_an_owner_is_killed_is_told() {
+    needs_launch!();
+    for round in 0..10 {
+        let sessions = Sessions::new();
+        let id = &sessions.create(&[]);
+        let task = &sessions.ok(&["spawn", id, "--", "sleep", "1000"]);
+        let mut client = Client::start(&mut sessions.command(&["wait", id, task]));
+        thread::sleep(Duration::from_millis(3 * round));
+        sessions.owner(id).kill();
+        let said = end_of(client.0.stderr.take().expect("stderr"));
+        let code = wait(&mut client.0).code();
+        let said = said.recv_timeout(PATIENCE).expect("the end of stderr");
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(code, Some(125), "{said}");
+        assert!(said.contains(&format!("no session {id}")), "{said}");
+    }
+}
+
+#[test]
 fn input_that_nobody_reads_is_not_kept() {
     needs_launch!();
     let (sessions, marker) = (Sessions::new(), marker());
@@ -261,4 +280,42 @@ fn a_session_whose_folder_is_taken_away_ends() {
     assert_eq!(left_after(&tree, Duration::from_secs(5)), []);
     assert_eq!(left_after(&Process::with(&marker), PATIENCE), []);
     assert_eq!(sessions.list(), [""; 0]);
+}
+
+/// A process that goes on at the end, whatever becomes of the test.
+struct Stopped(Process);
+
+impl Stopped {
+    fn stop(process: Process) -> Self {
+        process.signal(Signal::STOP);
+        Self(process)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.0.signal(Signal::CONT);
+    }
+}
+
+#[test]
+fn an_owner_that_stands_still_hides_no_other_session() {
+    needs_launch!();
+    let sessions = Sessions::new();
+    let (still, other) = (&sessions.create(&["--id", "a"]), &sessions.create(&["--id", "b"]));
+    let states = || {
+        let all = sessions.run(&["list", "--json"]).json();
+        let all = all.as_array().expect("an array").iter();
+        let text = |name: &str, it: &serde_json::Value| it[name].as_str().expect(name).to_owned();
+        all.map(|it| (text("id", it), text("state", it))).collect::<Vec<_>>()
+    };
+    let known =
+        |one: &str| [(still.clone(), one.to_owned()), (other.clone(), "provisioned".into())];
+    assert_eq!(states(), known("provisioned"));
+    let stopped = Stopped::stop(sessions.owner(still));
+    assert_eq!(states(), known("unreachable"));
+    assert_eq!(sessions.sh(other, "echo lives"), "lives");
+    drop(stopped);
+    assert_eq!(sessions.sh(still, "echo again"), "again");
+    assert_eq!(states()[0], (still.clone(), "running".to_owned()));
 }

@@ -27,6 +27,8 @@ mod message;
 mod place;
 mod server;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 
 pub use client::{Launcher, RemoteSessions};
 pub use supervisor::supervise;

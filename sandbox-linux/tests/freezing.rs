@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sandbox_core::run::Running;
-use sandbox_core::session::SandboxBackend;
-use sandbox_core::{ExecRequest, Exit, SandboxError, SessionId};
+use sandbox_core::session::{SandboxBackend, SandboxSpec};
+use sandbox_core::{ExecRequest, Exit, Policy, SandboxError, SessionId};
 use stage::{Outcome, Stage};
 
 const MOMENT: Duration = Duration::from_millis(5);
@@ -26,7 +26,17 @@ impl Beating {
     /// A session in which a script writes into `/mnt/memory`; it is there once it has `beats`.
     async fn start(script: &str) -> Result<Self, Box<dyn Error>> {
         let stage = Stage::new()?;
-        let id = stage.open(stage.spec()?).await?;
+        let spec = stage.spec()?;
+        Self::start_in(stage, spec, script).await
+    }
+
+    /// The same in a session that is made otherwise.
+    async fn start_in(
+        stage: Stage,
+        spec: SandboxSpec,
+        script: &str,
+    ) -> Result<Self, Box<dyn Error>> {
+        let id = stage.open(spec).await?;
         let script = format!("cd /mnt/memory\n{script}");
         let request = ExecRequest::new("sh").arg("-c").arg(script);
         let running = stage.sessions.spawn(&id, request).await?;
@@ -217,4 +227,14 @@ fn groups_of(process: u32) -> Vec<PathBuf> {
     let name = format!("sandbox-{process}-");
     let paths = entries.flatten().flatten().map(|entry| entry.path());
     paths.filter(|path| path.to_string_lossy().contains(&name)).collect()
+}
+
+#[tokio::test]
+async fn commands_of_a_pool_stand_still_and_go_on() -> Outcome {
+    let spec = SandboxSpec::new(Policy::read_only().build()?).pool(1);
+    let beating = Beating::start_in(Stage::new()?, spec, BEAT).await?;
+    let at = beating.stop().await?;
+    beating.stands_still(at).await;
+    beating.resume().await?;
+    beating.goes_on(at).await
 }

@@ -2,27 +2,29 @@
 
 mod calls;
 mod launch;
+mod open;
 mod process;
 mod tasks;
 
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::link::{Link, message_frame};
-use super::message::{Call, Hello, Reply, VERSION};
-use super::place::{Place, check_peer};
+use super::link::call_frame;
+use super::message::Call;
+use super::place::Place;
 use crate::capability::SandboxCapabilities;
 use crate::error::{Result, SandboxError};
 use crate::ids::SessionId;
 use crate::session::{SandboxSession, SandboxState};
+use open::{Open, hello};
 
 /// How long a session's owner may take to say what there is to say of it.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -71,62 +73,6 @@ impl<L: Launcher> RemoteSessions<L> {
     }
 }
 
-/// A connection on which a call was made.
-struct Open {
-    link: Link,
-    id: SessionId,
-}
-
-impl Open {
-    async fn begin(root: &Path, id: &SessionId, call: Call) -> Result<Self> {
-        let (stream, key) = Place::of(root, id).connect().map_err(|error| lost(id, error))?;
-        let link = async {
-            let stream = UnixStream::from_std(stream)?;
-            check_peer(&stream)?;
-            let link = Link::new(stream);
-            link.say(&hello(key, &call)?).await?;
-            io::Result::Ok(link)
-        };
-        Ok(Self { link: link.await.map_err(asking(id))?, id: id.clone() })
-    }
-
-    async fn answer<T: DeserializeOwned>(&self) -> Result<T> {
-        self.hear::<Reply<T>>().await?.into_result()
-    }
-
-    /// The next message, which there must be.
-    async fn hear<T: DeserializeOwned>(&self) -> Result<T> {
-        let heard = self.link.hear().await.map_err(asking(&self.id))?;
-        heard.ok_or_else(|| asking(&self.id)(ErrorKind::UnexpectedEof.into()))
-    }
-}
-
-fn hello(key: String, call: &Call) -> io::Result<Hello> {
-    Ok(Hello { version: VERSION, key, call: serde_json::to_value(call)? })
-}
-
-/// The error of a session that cannot be reached.
-fn lost(id: &SessionId, error: io::Error) -> SandboxError {
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-            SandboxError::SessionNotFound { id: id.clone() }
-        }
-        _ => asking(id)(error),
-    }
-}
-
-/// The error of a connection to an owner. One that is cut off is the end of the session: an owner
-/// answers every call for as long as it lives.
-fn asking(id: &SessionId) -> impl FnOnce(io::Error) -> SandboxError {
-    let id = id.clone();
-    move |error| match error.kind() {
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof => {
-            SandboxError::SessionNotFound { id }
-        }
-        _ => SandboxError::io(format!("asking the owner of the session {id}"))(error),
-    }
-}
-
 /// What there is to say of each session below a root. One whose owner does not answer is told as it
 /// was at its beginning.
 async fn all(root: &Path) -> Result<Vec<SandboxSession>> {
@@ -157,7 +103,17 @@ async fn one(root: &Path, id: SessionId) -> Option<SandboxSession> {
 fn shout(root: &Path, id: &SessionId, call: &Call) -> io::Result<()> {
     let (mut stream, key) = Place::of(root, id).connect()?;
     stream.set_nonblocking(false)?;
-    stream.write_all(&message_frame(&hello(key, call)?)?)
+    stream.write_all(&call_frame(&hello(&key, call))?)
+}
+
+/// A descriptor that came with an answer. The system leaves those out that a process has no number
+/// for.
+fn handed_over(descriptor: Option<OwnedFd>, what: &str) -> Result<OwnedFd> {
+    descriptor.ok_or_else(|| {
+        let why = "its descriptor did not arrive: this process may have as many open files as it \
+                   is allowed to; raise the limit (ulimit -n) or close some";
+        SandboxError::io(format!("taking {what} of the session over"))(io::Error::other(why))
+    })
 }
 
 /// A request's value, for messages that have nothing to say.

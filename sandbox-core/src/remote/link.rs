@@ -2,6 +2,11 @@
 //!
 //! A frame is its length in four bytes, little-endian, its kind in one, and its content. Descriptors
 //! come with a frame's first byte, so they are there when the frame is.
+//!
+//! # Security
+//! Whoever can connect can announce and send what it likes before it has shown the key. So callers
+//! have small frames, what is announced takes no memory before it comes, and descriptors from a
+//! caller are never taken: the kernel closes them.
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -22,40 +27,56 @@ const MESSAGE: u8 = 0;
 /// A frame's content is what it is.
 const BYTES: u8 = 1;
 
-/// The largest frame that is taken: the arguments of a command are far below it, and so is the list
-/// of changes of a large workspace.
-const LARGEST: usize = 256 << 20;
+/// The largest frame of a caller: the longest command that a kernel starts fits in (execve(2): at
+/// most 6 MiB of arguments and variables).
+const LARGEST_CALL: usize = 16 << 20;
 
-/// The most descriptors that one frame brings (`SCM_MAX_FD` on Linux is 253).
-const MOST: usize = 128;
+/// The largest frame of an owner: a list of the changes of a very large workspace fits in.
+const LARGEST_ANSWER: usize = 256 << 20;
+
+/// The most descriptors that one frame brings (`SCM_MAX_FD` on Linux is 253, others take fewer).
+pub(super) const MOST: usize = 128;
+
+/// Memory for a frame's first part; more is taken as it comes.
+const PART: usize = 64 << 10;
 
 /// One end of a connection. Reading and writing do not wait for each other.
 #[derive(Debug)]
-pub(super) struct Link(UnixStream);
+pub(super) struct Link {
+    stream: UnixStream,
+    /// The largest frame that is sent, and that is taken.
+    sends: usize,
+    takes: usize,
+    /// Whether the other side may hand descriptors over.
+    gets_rights: bool,
+}
 
 impl Link {
-    pub(super) fn new(stream: UnixStream) -> Self {
-        Self(stream)
+    /// The caller's end.
+    pub(super) fn to_owner(stream: UnixStream) -> Self {
+        Self { stream, sends: LARGEST_CALL, takes: LARGEST_ANSWER, gets_rights: true }
+    }
+
+    /// The owner's end.
+    pub(super) fn to_caller(stream: UnixStream) -> Self {
+        Self { stream, sends: LARGEST_ANSWER, takes: LARGEST_CALL, gets_rights: false }
+    }
+
+    /// The same with another bound on what is sent.
+    #[cfg(test)]
+    pub(super) fn sending(self, sends: usize) -> Self {
+        Self { sends, ..self }
     }
 
     /// Sends a message.
     pub(super) async fn say(&self, message: &impl Serialize) -> io::Result<()> {
-        self.say_with(message, &[]).await
-    }
-
-    /// Sends a message with descriptors.
-    pub(super) async fn say_with(
-        &self,
-        message: &impl Serialize,
-        rights: &[BorrowedFd<'_>],
-    ) -> io::Result<()> {
-        self.write(&message_frame(message)?, rights).await
+        self.put(&self.message(message)?, &[]).await
     }
 
     /// Sends a message if it can be sent at once.
     pub(super) fn say_now(&self, message: &impl Serialize) -> io::Result<()> {
-        let frame = message_frame(message)?;
-        match self.0.try_write(&frame)? {
+        let frame = self.message(message)?;
+        match self.stream.try_write(&frame)? {
             written if written == frame.len() => Ok(()),
             _ => Err(ErrorKind::WouldBlock.into()),
         }
@@ -63,7 +84,23 @@ impl Link {
 
     /// Sends bytes.
     pub(super) async fn send(&self, bytes: &[u8]) -> io::Result<()> {
-        self.write(&frame(BYTES, bytes)?, &[]).await
+        self.put(&frame(BYTES, bytes, self.sends)?, &[]).await
+    }
+
+    /// A message as it is sent. It fails for what has no JSON, or more than a frame takes.
+    pub(super) fn message(&self, message: &impl Serialize) -> io::Result<Vec<u8>> {
+        frame(MESSAGE, &serde_json::to_vec(message)?, self.sends)
+    }
+
+    /// Sends a message's frame with descriptors.
+    pub(super) async fn put(&self, frame: &[u8], rights: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let (mut at, mut rights) = (0, rights);
+        while at < frame.len() {
+            let write = || send(&self.stream, &frame[at..], rights);
+            at += self.stream.async_io(Interest::WRITABLE, write).await?;
+            rights = &[];
+        }
+        Ok(())
     }
 
     /// The next message; `None` when the other side has closed.
@@ -75,9 +112,15 @@ impl Link {
     pub(super) async fn hear_with<T: DeserializeOwned>(
         &self,
     ) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+        let Some((text, rights)) = self.hear_text().await? else { return Ok(None) };
+        Ok(Some((serde_json::from_slice(&text)?, rights)))
+    }
+
+    /// The next message as it came, and its descriptors.
+    pub(super) async fn hear_text(&self) -> io::Result<Option<(Vec<u8>, Vec<OwnedFd>)>> {
         match self.read().await? {
             None => Ok(None),
-            Some((MESSAGE, bytes, rights)) => Ok(Some((serde_json::from_slice(&bytes)?, rights))),
+            Some((MESSAGE, bytes, rights)) => Ok(Some((bytes, rights))),
             Some(_) => Err(ErrorKind::InvalidData.into()),
         }
     }
@@ -88,16 +131,6 @@ impl Link {
         Ok(frame.filter(|(kind, ..)| *kind == BYTES).map(|(_, bytes, _)| bytes))
     }
 
-    async fn write(&self, bytes: &[u8], rights: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let (mut at, mut rights) = (0, rights);
-        while at < bytes.len() {
-            let sent = self.0.async_io(Interest::WRITABLE, || send(&self.0, &bytes[at..], rights));
-            at += sent.await?;
-            rights = &[];
-        }
-        Ok(())
-    }
-
     async fn read(&self) -> io::Result<Option<(u8, Vec<u8>, Vec<OwnedFd>)>> {
         let mut rights = Vec::new();
         let mut header = [0; 5];
@@ -106,12 +139,16 @@ impl Link {
         }
         let [a, b, c, d, kind] = header;
         let length = u32::from_le_bytes([a, b, c, d]) as usize;
-        if length > LARGEST {
+        if length > self.takes {
             return Err(ErrorKind::InvalidData.into());
         }
-        let mut bytes = vec![0; length];
-        if length > 0 && !self.fill(&mut bytes, &mut rights).await? {
-            return Err(ErrorKind::UnexpectedEof.into());
+        let mut bytes = Vec::new();
+        while bytes.len() < length {
+            let at = bytes.len();
+            bytes.resize(grown(at, length), 0);
+            if !self.fill(&mut bytes[at..], &mut rights).await? {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
         }
         Ok(Some((kind, bytes, rights)))
     }
@@ -120,11 +157,9 @@ impl Link {
     async fn fill(&self, buffer: &mut [u8], rights: &mut Vec<OwnedFd>) -> io::Result<bool> {
         let mut at = 0;
         while at < buffer.len() {
-            let read = self
-                .0
-                .async_io(Interest::READABLE, || receive(&self.0, &mut buffer[at..], rights))
-                .await;
-            match read? {
+            let mut taken = self.gets_rights.then_some(&mut *rights);
+            let read = || receive(&self.stream, &mut buffer[at..], taken.as_deref_mut());
+            match self.stream.async_io(Interest::READABLE, read).await? {
                 0 if at == 0 => return Ok(false),
                 0 => return Err(ErrorKind::UnexpectedEof.into()),
                 read => at += read,
@@ -134,19 +169,29 @@ impl Link {
     }
 }
 
-/// A message as it is sent.
-pub(super) fn message_frame(message: &impl Serialize) -> io::Result<Vec<u8>> {
-    frame(MESSAGE, &serde_json::to_vec(message)?)
+/// A caller's message as it is sent.
+pub(super) fn call_frame(message: &impl Serialize) -> io::Result<Vec<u8>> {
+    frame(MESSAGE, &serde_json::to_vec(message)?, LARGEST_CALL)
 }
 
-fn frame(kind: u8, content: &[u8]) -> io::Result<Vec<u8>> {
-    let length = u32::try_from(content.len()).ok().filter(|it| *it as usize <= LARGEST);
-    let length = length.ok_or(ErrorKind::FileTooLarge)?;
+fn frame(kind: u8, content: &[u8], largest: usize) -> io::Result<Vec<u8>> {
+    let length = u32::try_from(content.len()).ok().filter(|_| content.len() <= largest);
+    let too_large = || {
+        let why = format!("a message of {} bytes, where {largest} are the most", content.len());
+        io::Error::new(ErrorKind::FileTooLarge, why)
+    };
+    let length = length.ok_or_else(too_large)?;
     let mut frame = Vec::with_capacity(5 + content.len());
     frame.extend(length.to_le_bytes());
     frame.push(kind);
     frame.extend_from_slice(content);
     Ok(frame)
+}
+
+/// How much memory a frame of `length` bytes has when `come` of them are there: at most twice as
+/// much as has come, so that an announcement alone costs nothing.
+fn grown(come: usize, length: usize) -> usize {
+    length.min(come + come.max(PART))
 }
 
 fn send(stream: &UnixStream, bytes: &[u8], rights: &[BorrowedFd<'_>]) -> io::Result<usize> {
@@ -159,11 +204,21 @@ fn send(stream: &UnixStream, bytes: &[u8], rights: &[BorrowedFd<'_>]) -> io::Res
     Ok(rustix::net::sendmsg(stream.as_fd(), &parts, &mut ancillary, SendFlags::empty())?)
 }
 
-fn receive(stream: &UnixStream, buffer: &mut [u8], rights: &mut Vec<OwnedFd>) -> io::Result<usize> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+/// Reads what is there; descriptors only into a list for them.
+fn receive(
+    stream: &UnixStream,
+    buffer: &mut [u8],
+    rights: Option<&mut Vec<OwnedFd>>,
+) -> io::Result<usize> {
     let mut parts = [IoSliceMut::new(buffer)];
     let flags = RecvFlags::empty();
+    let Some(rights) = rights else {
+        // Without room for them, the kernel closes what comes.
+        let mut none = RecvAncillaryBuffer::default();
+        return Ok(rustix::net::recvmsg(stream.as_fd(), &mut parts, &mut none, flags)?.bytes);
+    };
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let message = rustix::net::recvmsg(stream.as_fd(), &mut parts, &mut ancillary, flags)?;
     for part in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(descriptors) = part {
@@ -179,52 +234,4 @@ fn receive(stream: &UnixStream, buffer: &mut [u8], rights: &mut Vec<OwnedFd>) ->
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-
-    use super::*;
-
-    fn pair() -> (Link, Link) {
-        let (one, other) = UnixStream::pair().unwrap();
-        (Link::new(one), Link::new(other))
-    }
-
-    #[tokio::test]
-    async fn what_is_said_is_heard_with_its_descriptors() {
-        let (one, other) = pair();
-        let (mut reader, mut writer) = io::pipe().unwrap();
-        one.say_with(&"first", &[reader.as_fd()]).await.unwrap();
-        one.say(&"second").await.unwrap();
-        let (first, rights) = other.hear_with::<String>().await.unwrap().unwrap();
-        assert_eq!((&*first, rights.len()), ("first", 1));
-        let (second, none) = other.hear_with::<String>().await.unwrap().unwrap();
-        assert_eq!((&*second, none.len()), ("second", 0));
-        writer.write_all(b"x").unwrap();
-        let mut got = [0];
-        io::PipeReader::from(rights.into_iter().next().unwrap()).read_exact(&mut got).unwrap();
-        assert_eq!(&got, b"x");
-        drop((one, writer));
-        assert!(other.hear::<String>().await.unwrap().is_none());
-        assert_eq!(reader.read(&mut got).unwrap(), 0);
-    }
-
-    #[tokio::test]
-    async fn large_frames_arrive_whole() {
-        let (one, other) = pair();
-        let bytes: Vec<u8> = (0..3_000_000_u32).map(|at| (at % 251) as u8).collect();
-        let (sent, got) = tokio::join!(one.send(&bytes), other.receive());
-        sent.unwrap();
-        assert!(got.unwrap().unwrap() == bytes);
-    }
-
-    #[tokio::test]
-    async fn what_is_no_frame_is_an_error() {
-        let (one, other) = pair();
-        one.0.try_write(&[0xff, 0xff, 0xff, 0xff, 0]).unwrap();
-        assert!(other.hear::<String>().await.is_err());
-        let (one, other) = pair();
-        one.0.try_write(&[9, 0, 0, 0, 0, b'"']).unwrap();
-        drop(one);
-        assert!(other.hear::<String>().await.is_err());
-    }
-}
+mod tests;

@@ -1,7 +1,9 @@
 //! What the two sides say to each other, as JSON.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,15 +22,29 @@ use crate::session::log::{Start, Stream};
 use crate::session::task::TaskId;
 
 /// The version of everything here; two sides that differ do not talk.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
-/// The first message of a connection.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Hello {
+/// The first message of a connection, as its caller says it.
+#[derive(Debug, Serialize)]
+pub(super) struct Hello<'a> {
     pub(super) version: u32,
     /// The session's key: see the security notes of the module.
-    pub(super) key: String,
-    pub(super) call: serde_json::Value,
+    pub(super) key: &'a str,
+    pub(super) call: &'a Call,
+}
+
+/// What is looked at first of that message: nothing else is read from one who does not show the key.
+#[derive(Debug, Deserialize)]
+pub(super) struct Greeting<'a> {
+    pub(super) version: u32,
+    #[serde(borrow)]
+    pub(super) key: Cow<'a, str>,
+}
+
+/// The rest of it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked {
+    pub(super) call: Call,
 }
 
 /// What is asked of a session.
@@ -124,27 +140,43 @@ impl<T> Reply<T> {
     }
 }
 
-/// A command to run; texts that are no UTF-8 stay what they are.
+/// A text of the operating system's; one that is no UTF-8 stays what it is.
+#[derive(Debug, Serialize, Deserialize)]
+struct Text(#[serde(with = "crate::path::lossless")] PathBuf);
+
+impl From<&OsStr> for Text {
+    fn from(text: &OsStr) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<Text> for OsString {
+    fn from(text: Text) -> Self {
+        text.0.into()
+    }
+}
+
+/// A command to run.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Command {
-    program: OsString,
-    arguments: Vec<OsString>,
-    cwd: Option<OsString>,
-    preferred_cwd: Option<OsString>,
-    variables: Vec<(OsString, OsString)>,
+    program: Text,
+    arguments: Vec<Text>,
+    cwd: Option<Text>,
+    preferred_cwd: Option<Text>,
+    variables: Vec<(Text, Text)>,
     terminal: Option<TerminalSize>,
     stdin: bool,
 }
 
 impl From<&ExecRequest> for Command {
     fn from(request: &ExecRequest) -> Self {
-        let variables: &BTreeMap<_, _> = request.variables();
+        let variables: &BTreeMap<OsString, OsString> = request.variables();
         Self {
-            program: request.program().to_owned(),
-            arguments: request.arguments().to_vec(),
-            cwd: request.working_directory().map(Into::into),
-            preferred_cwd: request.preferred_directory().map(Into::into),
-            variables: variables.iter().map(|(n, v)| (n.clone(), v.clone())).collect(),
+            program: request.program().into(),
+            arguments: request.arguments().iter().map(|it| (&**it).into()).collect(),
+            cwd: request.working_directory().map(|it| it.as_os_str().into()),
+            preferred_cwd: request.preferred_directory().map(|it| it.as_os_str().into()),
+            variables: variables.iter().map(|(n, v)| ((&**n).into(), (&**v).into())).collect(),
             terminal: request.terminal_size(),
             stdin: request.wants_stdin(),
         }
@@ -155,10 +187,10 @@ impl From<Command> for ExecRequest {
     fn from(command: Command) -> Self {
         let mut request = Self::new(command.program).args(command.arguments);
         if let Some(cwd) = command.cwd {
-            request = request.cwd(cwd);
+            request = request.cwd(cwd.0);
         }
         if let Some(cwd) = command.preferred_cwd {
-            request = request.prefer_cwd(cwd);
+            request = request.prefer_cwd(cwd.0);
         }
         if let Some(size) = command.terminal {
             request = request.terminal(size);
@@ -231,4 +263,28 @@ pub(super) enum Piece {
     Lagged(u64),
     /// There is no more.
     End,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    #[test]
+    fn a_command_is_the_same_on_the_other_side_and_not_much_longer() {
+        let odd = OsString::from_vec(b"\xff odd".to_vec());
+        let request = ExecRequest::new(&odd)
+            .args([&odd, &OsString::from("x".repeat(10_000))])
+            .cwd(&odd)
+            .prefer_cwd("/b")
+            .env(&odd, &odd)
+            .env("A", "é\n")
+            .terminal(TerminalSize { rows: 1, columns: 2 })
+            .with_stdin();
+        let text = serde_json::to_string(&Command::from(&request)).unwrap();
+        let back = ExecRequest::from(serde_json::from_str::<Command>(&text).unwrap());
+        assert_eq!(format!("{back:?}"), format!("{request:?}"));
+        assert!(text.len() < 11_000, "{}", text.len());
+    }
 }

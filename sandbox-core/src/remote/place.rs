@@ -9,13 +9,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net;
 use std::path::{Path, PathBuf};
 
+use rustix::net::SocketAddrUnix;
 use serde::{Deserialize, Serialize};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
 use crate::ids::SessionId;
 use crate::session::SandboxSession;
@@ -26,6 +27,13 @@ const LONGEST: usize = 100;
 /// A session's folder.
 #[derive(Clone, Debug)]
 pub(super) struct Place(PathBuf);
+
+/// What tells a socket from one that takes its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
+}
 
 /// What lies in the folder about the session's owner, for whoever looks at it from outside.
 #[derive(Debug, Serialize, Deserialize)]
@@ -60,14 +68,15 @@ impl Place {
         Ok((listener, key))
     }
 
-    /// Connects, and tells the key.
+    /// Connects, and tells the key. The stream does not block.
     ///
     /// A local socket is there, with room in its queue, or it is not: this does not wait.
+    ///
+    /// # Errors
+    /// `WouldBlock` when the queue is full: the owner stands still.
     pub(super) fn connect(&self) -> io::Result<(net::UnixStream, String)> {
         let key = fs::read_to_string(self.0.join("key"))?;
-        let stream = self.by_socket(|path| net::UnixStream::connect(path))?;
-        stream.set_nonblocking(true)?;
-        Ok((stream, key))
+        Ok((self.by_socket(dial)?, key))
     }
 
     pub(super) fn owner(&self) -> io::Result<Owner> {
@@ -75,9 +84,18 @@ impl Place {
     }
 
     /// What tells this folder from another of the same path.
-    pub(super) fn identity(&self) -> io::Result<(u64, u64)> {
+    pub(super) fn identity(&self) -> io::Result<Identity> {
         let found = fs::symlink_metadata(self.0.join("socket"))?;
-        Ok((found.dev(), found.ino()))
+        Ok(Identity { device: found.dev(), inode: found.ino() })
+    }
+
+    /// Whether what was there is certainly gone. Where the system does not say (no access, an error
+    /// of the disk, no memory), it may come back.
+    pub(super) fn has_lost(&self, identity: Identity) -> bool {
+        match self.identity() {
+            Ok(now) => now != identity,
+            Err(error) => error.kind() == ErrorKind::NotFound,
+        }
     }
 
     /// Writes a file that only the user can read, as a whole.
@@ -102,6 +120,14 @@ impl Place {
         }
         act(&Path::new(&short).join("socket"))
     }
+}
+
+/// Connects without waiting for room in the other side's queue.
+fn dial(path: &Path) -> io::Result<net::UnixStream> {
+    // One that does not block, and that no child inherits, at once and on every system.
+    let socket = UnixSocket::new_stream()?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket.as_fd().try_clone_to_owned()?.into())
 }
 
 /// Refuses whoever is another user.
@@ -132,3 +158,6 @@ fn started(process: &str) -> Option<String> {
     let (_, behind) = text.rsplit_once(')')?;
     behind.split_whitespace().nth(19).map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests;

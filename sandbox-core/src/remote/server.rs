@@ -10,20 +10,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::fault::Fault;
 use super::link::Link;
-use super::message::{Call, Hello, Reply, VERSION};
-use super::place::{Place, check_peer};
+use super::message::{Asked, Greeting, VERSION};
+use super::place::{Identity, Place, check_peer};
 use crate::error::SandboxError;
 use crate::ids::SessionId;
 use crate::session::{SandboxBackend, SandboxSession};
 
 /// How often a listener looks whether its session and its folder are still there.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long a connection may take to say what it wants.
+const GREETING: Duration = Duration::from_secs(10);
+
+/// How many connections at once have not shown the key yet. More wait in the socket's queue.
+const STRANGERS: usize = 64;
 
 /// How long callers may take to read the last answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -65,8 +70,10 @@ pub(super) struct Listener {
     id: SessionId,
     place: Place,
     socket: UnixListener,
-    identity: (u64, u64),
+    identity: Identity,
     key: Arc<str>,
+    /// A place for each connection that may not have the key.
+    strangers: Arc<Semaphore>,
     /// Told when a call may have ended the session.
     over: Arc<Notify>,
 }
@@ -76,16 +83,26 @@ impl Listener {
         let id = session.id.clone();
         let place = Place::of(&host.root, &id);
         let (socket, key) = place.open(session)?;
-        let (identity, over) = (place.identity()?, Arc::default());
-        Ok(Self { host: Arc::clone(host), id, place, socket, identity, key: key.into(), over })
+        Ok(Self {
+            host: Arc::clone(host),
+            id,
+            identity: place.identity()?,
+            place,
+            socket,
+            key: key.into(),
+            strangers: Arc::new(Semaphore::new(STRANGERS)),
+            over: Arc::default(),
+        })
     }
 
     async fn serve(self) {
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
-                accepted = self.socket.accept() => match accepted {
-                    Ok((stream, _)) => drop(connections.spawn(self.connection(stream))),
+                accepted = self.accept() => match accepted {
+                    Ok((stream, place)) => {
+                        drop(connections.spawn(self.connection(stream, place)));
+                    }
                     // Out of descriptors, say: those who are served give theirs back.
                     Err(_) => tokio::time::sleep(LOOK).await,
                 },
@@ -97,18 +114,27 @@ impl Listener {
                 break;
             }
         }
+        // Who is not served yet need not wait to hear that nobody is here.
+        drop(self.socket);
         // What still runs ends with the session; the last answers are on their way.
         let drained = async { while connections.join_next().await.is_some() {} };
         let _ = timeout(PATIENCE, drained).await;
     }
 
+    /// The next connection, once there is a place for it.
+    async fn accept(&self) -> io::Result<(UnixStream, OwnedSemaphorePermit)> {
+        let place = Arc::clone(&self.strangers).acquire_owned().await.map_err(io::Error::other)?;
+        Ok((self.socket.accept().await?.0, place))
+    }
+
     /// Whether the session can still be reached. One whose folder was taken away is over: nobody
-    /// could ever end it otherwise.
+    /// could ever end it otherwise. An error is no answer to the question.
     async fn lives(&self) -> bool {
-        if self.host.backend.get(&self.id).await.is_err() {
+        let known = self.host.backend.get(&self.id).await;
+        if matches!(known, Err(SandboxError::SessionNotFound { .. })) {
             return false;
         }
-        if self.place.identity().is_ok_and(|now| now == self.identity) {
+        if !self.place.has_lost(self.identity) {
             return true;
         }
         // One that is gone meanwhile is gone.
@@ -117,11 +143,15 @@ impl Listener {
     }
 
     /// Serves one connection. What goes wrong on it is the caller's business: it sees its end.
-    fn connection(&self, stream: UnixStream) -> impl Future<Output = ()> + Send + 'static {
+    fn connection(
+        &self,
+        stream: UnixStream,
+        place: OwnedSemaphorePermit,
+    ) -> impl Future<Output = ()> + Send + 'static {
         let (host, id) = (Arc::clone(&self.host), self.id.clone());
         let (key, over) = (Arc::clone(&self.key), Arc::clone(&self.over));
         async move {
-            let _ = converse(&host, &id, &key, stream).await;
+            let _ = converse(&host, &id, &key, stream, place).await;
             over.notify_one();
         }
     }
@@ -132,27 +162,32 @@ async fn converse(
     id: &SessionId,
     key: &str,
     stream: UnixStream,
+    place: OwnedSemaphorePermit,
 ) -> io::Result<()> {
     check_peer(&stream)?;
-    let link = Link::new(stream);
-    let Some(hello) = link.hear::<Hello>().await? else { return Ok(()) };
+    let link = Link::to_caller(stream);
     let refuse = async |why: String| {
-        let error = SandboxError::InvalidRequest(why);
-        link.say(&Reply::<()>::Failed(Fault::from(&error))).await
+        answer::reply::<()>(&link, Err(SandboxError::InvalidRequest(why))).await
     };
-    if hello.key != key {
+    let Ok(heard) = timeout(GREETING, link.hear_text()).await else {
+        return refuse(format!("the session {id} was asked nothing for {GREETING:?}")).await;
+    };
+    let Some((text, _)) = heard? else { return Ok(()) };
+    let greeting = serde_json::from_slice::<Greeting<'_>>(&text)?;
+    if greeting.key != key {
         return refuse("the key is not this session's".into()).await;
     }
-    if hello.version != VERSION {
-        let theirs = hello.version;
+    drop(place);
+    if greeting.version != VERSION {
+        let theirs = greeting.version;
         let why = format!(
             "the session {id} speaks version {VERSION} of the protocol and not {theirs}: use the \
              `sandbox` that made it"
         );
         return refuse(why).await;
     }
-    match serde_json::from_value::<Call>(hello.call) {
-        Ok(call) => answer::answer(host, id, &link, call).await,
+    match serde_json::from_slice::<Asked>(&text) {
+        Ok(Asked { call }) => answer::answer(host, id, &link, call).await,
         Err(error) => {
             refuse(format!("the session {id} does not understand the call: {error}")).await
         }
@@ -167,3 +202,6 @@ impl Host {
         self.opened.send(listener).map_err(io::Error::other)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use cap_std::fs::Dir;
 
-use super::{Launcher, Open, RemoteSessions, all, asking, launch, process, shout};
+use super::{Launcher, RemoteSessions, all, handed_over, launch, process, shout};
 use crate::capability::SandboxCapabilities;
 use crate::confine::OpenFolder;
 use crate::error::Result;
@@ -11,8 +11,7 @@ use crate::exec::{ExecRequest, Usage};
 use crate::ids::{SessionId, SnapshotName};
 use crate::mount::FilesystemMount;
 use crate::policy::network::NetworkPolicy;
-use crate::remote::fault::Fault;
-use crate::remote::message::{Call, Folder, Reply, Started};
+use crate::remote::message::{Call, Folder, Started};
 use crate::run::Running;
 use crate::session::files::Files;
 use crate::session::{
@@ -54,7 +53,7 @@ impl<L: Launcher> SandboxBackend for RemoteSessions<L> {
 
     async fn spawn(&self, id: &SessionId, request: ExecRequest) -> Result<Running> {
         let open = self.open(id, Call::Spawn((&request).into())).await?;
-        let (reply, ends) = with_rights::<Started>(&open).await?;
+        let (reply, ends) = open.answer_with::<Started>().await?;
         process::running(open, reply, ends)
     }
 
@@ -64,14 +63,14 @@ impl<L: Launcher> SandboxBackend for RemoteSessions<L> {
 
     async fn files(&self, id: &SessionId) -> Result<Files> {
         let open = self.open(id, Call::Files).await?;
-        let (folders, rights) = with_rights::<Vec<Folder>>(&open).await?;
+        let (folders, rights) = open.answer_with::<Vec<Folder>>().await?;
         let mut rights = rights.into_iter();
         let folder = |Folder { target, access, open }| {
-            let folder = if open { rights.next() } else { None };
+            let folder = if open { Some(handed_over(rights.next(), "a folder")?) } else { None };
             let folder = folder.map(|it| Dir::from_std_file(it.into()));
-            OpenFolder { target, folder, access }
+            Ok(OpenFolder { target, folder, access })
         };
-        Ok(Files::of(folders.into_iter().map(folder).collect::<Vec<_>>()))
+        Ok(Files::of(folders.into_iter().map(folder).collect::<Result<Vec<_>>>()?))
     }
 
     async fn publish(
@@ -146,17 +145,5 @@ impl<L: Launcher> SandboxBackend for RemoteSessions<L> {
 
     async fn reap(&self) -> Result<usize> {
         crate::session::sweep_all(&self.root)
-    }
-}
-
-/// An answer that brings descriptors along.
-async fn with_rights<T: serde::de::DeserializeOwned>(
-    open: &Open,
-) -> Result<(T, Vec<std::os::fd::OwnedFd>)> {
-    let heard = open.link.hear_with::<Reply<T>>().await.map_err(asking(&open.id))?;
-    let gone = || asking(&open.id)(std::io::ErrorKind::UnexpectedEof.into());
-    match heard.ok_or_else(gone)? {
-        (Reply::Done(answer), rights) => Ok((answer, rights)),
-        (Reply::Failed(fault), _) => Err(Fault::into(fault)),
     }
 }

@@ -1,6 +1,6 @@
 //! A command that runs in a session elsewhere, as a process of here.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -8,31 +8,26 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::{Open, asking};
+use super::handed_over;
+use super::open::Open;
 use crate::confine::{Ended, Launched, Process, Stream};
 use crate::error::{Result, SandboxError};
 use crate::exec::TerminalSize;
-use crate::ids::SessionId;
 use crate::remote::fault::Fault;
-use crate::remote::link::Link;
-use crate::remote::message::{Control, End, Reply, Started};
+use crate::remote::message::{Control, End, Started};
 use crate::run::Running;
 
 /// A command that was started, from the ends of its streams.
 pub(super) fn running(open: Open, started: Started, ends: Vec<OwnedFd>) -> Result<Running> {
     let mut ends = ends.into_iter();
-    let mut end = |wanted: bool| -> Result<Option<Stream>> {
-        if !wanted {
-            return Ok(None);
-        }
-        let end = ends.next().ok_or_else(|| io::Error::from(ErrorKind::InvalidData));
-        end.and_then(Stream::new).map(Some).map_err(SandboxError::io("taking a stream over"))
+    let mut end = || {
+        let end = handed_over(ends.next(), "a stream")?;
+        Stream::new(end).map_err(SandboxError::io("taking a stream over"))
     };
-    let stdout = end(true)?;
-    let (stdin, stderr) = (end(started.stdin)?, end(started.stderr)?);
+    let stdout = end()?;
+    let stdin = if started.stdin { Some(end()?) } else { None };
+    let stderr = if started.stderr { Some(end()?) } else { None };
     let process = Arc::new(Remote::follow(open, started.pid));
-    let stdout = stdout
-        .ok_or_else(|| SandboxError::io("taking a stream over")(ErrorKind::InvalidData.into()))?;
     let launched = Launched {
         process,
         stdin: stdin.map(|stream| Box::new(stream) as _),
@@ -49,21 +44,21 @@ type Told = std::result::Result<Ended, Arc<Fault>>;
 /// The connection to a command's supervisor. Dropping it ends the command.
 struct Remote {
     pid: u32,
-    link: Arc<Link>,
+    open: Arc<Open>,
     end: watch::Receiver<Option<Told>>,
     listener: AbortHandle,
 }
 
 impl Remote {
     fn follow(open: Open, pid: u32) -> Self {
-        let (link, (tell, end)) = (Arc::new(open.link), watch::channel(None));
-        let heard = Arc::clone(&link);
-        let listen = async move { drop(tell.send(Some(end_of(&heard, &open.id).await))) };
-        Self { pid, link, end, listener: tokio::spawn(listen).abort_handle() }
+        let (open, (tell, end)) = (Arc::new(open), watch::channel(None));
+        let heard = Arc::clone(&open);
+        let listen = async move { drop(tell.send(Some(end_of(&heard).await))) };
+        Self { pid, open, end, listener: tokio::spawn(listen).abort_handle() }
     }
 
     fn say(&self, control: &Control) -> Result<()> {
-        match self.link.say_now(control) {
+        match self.open.link.say_now(control) {
             // It has ended, and its supervisor listens no more.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             said => said.map_err(SandboxError::io("telling the session's owner")),
@@ -71,14 +66,9 @@ impl Remote {
     }
 }
 
-async fn end_of(link: &Link, id: &SessionId) -> Told {
-    let heard = link.hear::<Reply<End>>().await;
-    let heard = heard.and_then(|heard| heard.ok_or_else(|| ErrorKind::UnexpectedEof.into()));
-    match heard {
-        Ok(Reply::Done(end)) => Ok(end.into()),
-        Ok(Reply::Failed(fault)) => Err(Arc::new(fault)),
-        Err(error) => Err(Arc::new(Fault::from(&asking(id)(error)))),
-    }
+async fn end_of(open: &Open) -> Told {
+    let end = open.answer::<End>().await;
+    end.map(Ended::from).map_err(|error| Arc::new(Fault::from(&error)))
 }
 
 impl Drop for Remote {

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::{Launcher, Open, RemoteSessions, asking};
+use super::open::Open;
+use super::{Launcher, RemoteSessions};
 use crate::error::Result;
 use crate::exec::{ExecRequest, ExecResult, TerminalSize};
 use crate::ids::SessionId;
@@ -31,7 +32,7 @@ impl<L: Launcher> BackgroundTasks for RemoteSessions<L> {
     async fn log(&self, session: &SessionId, task: TaskId) -> Result<Vec<u8>> {
         let open = self.open(session, Call::Task(TaskCall::Log { task })).await?;
         open.answer::<()>().await?;
-        bytes(&open).await
+        open.bytes().await
     }
 
     async fn watch(
@@ -68,7 +69,7 @@ impl<L: Launcher> BackgroundTasks for RemoteSessions<L> {
         // A task that takes no more has said why, whatever could still be sent.
         let sent = sent.await;
         open.answer::<()>().await?;
-        sent.map_err(asking(session))
+        open.done(sent).await
     }
 
     async fn close_input(&self, session: &SessionId, task: TaskId) -> Result<()> {
@@ -98,7 +99,7 @@ impl TaskOutput for Output {
         }
         match self.open.hear().await? {
             Piece::Bytes(stream) => {
-                Ok(Some(log::Piece::Bytes { stream, bytes: bytes(&self.open).await? }))
+                Ok(Some(log::Piece::Bytes { stream, bytes: self.open.bytes().await? }))
             }
             Piece::Lagged(missed) => Ok(Some(log::Piece::Lagged { missed })),
             Piece::End => {
@@ -107,9 +108,4 @@ impl TaskOutput for Output {
             }
         }
     }
-}
-
-async fn bytes(open: &Open) -> Result<Vec<u8>> {
-    let received = open.link.receive().await.map_err(asking(&open.id))?;
-    received.ok_or_else(|| asking(&open.id)(std::io::ErrorKind::UnexpectedEof.into()))
 }

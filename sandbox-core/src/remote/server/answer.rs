@@ -9,10 +9,11 @@ use serde::Serialize;
 use super::{Host, spawned, tasks};
 use crate::error::{Result, SandboxError};
 use crate::ids::SessionId;
-use crate::remote::link::Link;
+use crate::remote::fault::Fault;
+use crate::remote::link::{Link, MOST};
 use crate::remote::message::{Call, Folder, Reply};
-use crate::session::SandboxSession;
 use crate::session::files::Files;
+use crate::session::{SandboxBackend, SandboxSession};
 
 /// Carries out a call and says what came of it.
 pub(super) async fn answer(
@@ -26,7 +27,7 @@ pub(super) async fn answer(
         Call::Get => reply(link, backend.get(id).await).await,
         Call::Spawn(command) => spawned::carry(link, backend.spawn(id, command.into()).await).await,
         Call::Task(call) => tasks::answer(backend, id, link, call).await,
-        Call::Files => files(link, backend.files(id).await).await,
+        Call::Files => files(link, backend, backend.files(id).await).await,
         Call::Fork { count } => reply(link, fork(host, id, count).await).await,
         Call::Attach(mount) => reply(link, backend.attach_filesystem(id, mount).await).await,
         Call::Network(policy) => reply(link, backend.apply_network_policy(id, policy).await).await,
@@ -49,8 +50,27 @@ pub(super) async fn answer(
     }
 }
 
+/// Says what came of a call.
 pub(super) async fn reply<T: Serialize>(link: &Link, result: Result<T>) -> io::Result<()> {
-    link.say(&Reply::of(result)).await
+    reply_with(link, result, &[]).await
+}
+
+/// The same with descriptors. An answer that cannot be sent is an error of the call: a caller that
+/// saw the connection end instead would take the session for gone.
+pub(super) async fn reply_with<T: Serialize>(
+    link: &Link,
+    result: Result<T>,
+    rights: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    match link.message(&Reply::of(result)) {
+        Ok(frame) => link.put(&frame, rights).await,
+        Err(error) => {
+            let call = "sending the answer to another process (the one that owns the session can \
+                        have it)";
+            let fault = Fault::from(&SandboxError::io(call)(error));
+            link.say(&Reply::<()>::Failed(fault)).await
+        }
+    }
 }
 
 /// Forks, and makes every fork reachable, or none.
@@ -68,7 +88,7 @@ async fn fork(host: &Arc<Host>, id: &SessionId, count: usize) -> Result<Vec<Sand
 }
 
 /// Hands the folders over.
-async fn files(link: &Link, files: Result<Files>) -> io::Result<()> {
+async fn files(link: &Link, backend: &dyn SandboxBackend, files: Result<Files>) -> io::Result<()> {
     let files = match files {
         Ok(files) => files,
         Err(error) => return reply::<Vec<Folder>>(link, Err(error)).await,
@@ -80,5 +100,16 @@ async fn files(link: &Link, files: Result<Files>) -> io::Result<()> {
     });
     let rights: Vec<BorrowedFd<'_>> =
         files.folders().filter_map(|folder| folder.folder).map(AsFd::as_fd).collect();
-    link.say_with(&Reply::Done(folders.collect::<Vec<_>>()), &rights).await
+    if rights.len() > MOST {
+        let what = format!(
+            "file calls from another process on a session of {} open folders, where {MOST} are the \
+             most: grant and mount the folders that they lie in instead",
+            rights.len()
+        );
+        return reply::<Vec<Folder>>(link, Err(backend.unsupported(&what))).await;
+    }
+    reply_with(link, Ok(folders.collect::<Vec<_>>()), &rights).await
 }
+
+#[cfg(test)]
+mod tests;

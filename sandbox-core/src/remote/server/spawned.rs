@@ -9,19 +9,20 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
 use tokio::time::{Instant, sleep_until};
 
+use super::answer::{reply, reply_with};
 use crate::confine::{Ended, Input, Launched, Output, Process, Stream};
 use crate::error::Result;
 use crate::exec::Exit;
 use crate::policy::limits::ResourceLimits;
 use crate::remote::link::Link;
-use crate::remote::message::{Control, End, Reply, Started};
+use crate::remote::message::{Control, End, Started};
 use crate::run::Running;
 
 /// Hands a command over and stays with it to its end. It ends when the caller goes away.
 pub(super) async fn carry(link: &Link, running: Result<Running>) -> io::Result<()> {
     let (launched, limits, report) = match running {
         Ok(running) => running.into_parts(),
-        Err(error) => return link.say(&Reply::<Started>::of(Err(error))).await,
+        Err(error) => return reply::<Started>(link, Err(error)).await,
     };
     let Launched { process, stdin, stdout, stderr, report: _ } = launched;
     let guard = Guard(Arc::clone(&process));
@@ -33,11 +34,11 @@ pub(super) async fn carry(link: &Link, running: Result<Running>) -> io::Result<(
     let pid = process.id();
     let started =
         Started { pid, stdin: has_stdin, stderr: has_stderr, limits: limits.clone(), report };
-    link.say_with(&Reply::Done(started), &rights).await?;
+    reply_with(link, Ok(started), &rights).await?;
     drop(ends);
     let ended = drive(link, &*process, &limits).await;
     drop(guard);
-    link.say(&Reply::of(ended.map(End::from))).await
+    reply(link, ended.map(End::from)).await
 }
 
 /// Ends a command that nobody is left to hear of.
