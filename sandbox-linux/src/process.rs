@@ -47,7 +47,6 @@ impl Payload {
         cgroup: Cgroup,
         folder: Option<Arc<crate::private::Folder>>,
     ) -> Result<Self> {
-        crate::reaper::sweep();
         let pid = helper.pid();
         let held = SandboxError::io("holding the helper");
         let Ends { pidfd, control } = helper.release().map_err(held)?;

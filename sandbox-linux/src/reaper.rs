@@ -2,11 +2,12 @@
 //!
 //! When a helper has reported, everything that ran is dead and reaped; what is left is the helper's
 //! own exit, in which the kernel takes its namespaces down. That takes as long as half a launch,
-//! and nobody needs to wait for it: a task of the caller's runtime does. What a runtime leaves when
-//! it ends is taken away at the next launch, or at the end of the process.
+//! and nobody needs to wait for it: a task of the caller's runtime does. Where there is no runtime,
+//! or none any more, one thread a process does.
 
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Sender, channel};
 
 use tokio::runtime::Handle;
 
@@ -20,17 +21,20 @@ pub(crate) fn bury(helper: OwnedFd) {
     }
 }
 
-/// Takes away what has ended meanwhile.
-pub(crate) fn sweep() {
-    left().retain(|helper| !sys::is_reaped(helper));
+/// The thread, if it can be had.
+fn thread() -> Option<&'static Sender<OwnedFd>> {
+    static THREAD: OnceLock<Option<Sender<OwnedFd>>> = OnceLock::new();
+    let thread = THREAD.get_or_init(|| {
+        let (sender, receiver) = channel::<OwnedFd>();
+        let wait = move || receiver.into_iter().for_each(|helper| sys::reap(&helper));
+        let name = "sandbox-reaper".to_owned();
+        std::thread::Builder::new().name(name).stack_size(64 << 10).spawn(wait).ok()?;
+        Some(sender)
+    });
+    thread.as_ref()
 }
 
-fn left() -> MutexGuard<'static, Vec<OwnedFd>> {
-    static LEFT: Mutex<Vec<OwnedFd>> = Mutex::new(Vec::new());
-    LEFT.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A helper in its exit. Dropping it takes it away, or leaves it for later.
+/// A helper in its exit. Dropping it takes it away, or has the thread do so.
 struct Dying(Option<OwnedFd>);
 
 impl Dying {
@@ -39,7 +43,7 @@ impl Dying {
         if let Some(Ok(copy)) = copy
             && let Ok(watched) = sys::watch(copy)
         {
-            // What cannot be watched is looked at later.
+            // What cannot be watched is for the thread.
             let _ = watched.readable().await;
         }
     }
@@ -47,7 +51,14 @@ impl Dying {
 
 impl Drop for Dying {
     fn drop(&mut self) {
-        left().extend(self.0.take().filter(|helper| !sys::is_reaped(helper)));
+        let Some(helper) = self.0.take().filter(|helper| !sys::is_reaped(helper)) else { return };
+        let left = match thread() {
+            Some(thread) => thread.send(helper).map_err(|refused| refused.0),
+            None => Err(helper),
+        };
+        if let Err(helper) = left {
+            sys::reap(&helper);
+        }
     }
 }
 
@@ -65,37 +76,32 @@ mod tests {
         (child, rustix::process::pidfd_open(id, flags).unwrap())
     }
 
-    fn is_there(id: u32) -> bool {
-        std::path::Path::new(&format!("/proc/{id}")).exists()
+    /// Whether a child that has no more input is taken away.
+    async fn goes(child: &mut Child) -> bool {
+        drop(child.stdin.take());
+        for _ in 0..4000 {
+            if !std::path::Path::new(&format!("/proc/{}", child.id())).exists() {
+                return true;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        false
     }
 
     #[test]
-    fn what_ends_is_taken_away_by_the_runtime_or_after_it() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (mut first, pidfd) = child();
-        let (mut second, other) = child();
-        runtime.block_on(async {
-            bury(pidfd);
+    fn what_ends_is_taken_away_in_a_runtime_after_it_and_without_one() {
+        let runtime =
+            || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let ((mut first, one), (mut second, other)) = (child(), child());
+        let there = runtime().block_on(async {
+            bury(one);
             bury(other);
-            drop(first.stdin.take());
-            for _ in 0..4000 {
-                if !is_there(first.id()) {
-                    break;
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-            }
+            goes(&mut first).await
         });
-        assert!(!is_there(first.id()));
-        drop(runtime);
-        assert!(is_there(second.id()));
-        drop(second.stdin.take());
-        for _ in 0..4000 {
-            sweep();
-            if !is_there(second.id()) {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        }
-        panic!("it is there still");
+        assert!(there);
+        assert!(runtime().block_on(goes(&mut second)));
+        let (mut third, alone) = child();
+        bury(alone);
+        assert!(runtime().block_on(goes(&mut third)));
     }
 }

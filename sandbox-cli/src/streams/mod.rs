@@ -10,6 +10,7 @@ pub(crate) mod relay;
 mod stdin;
 mod writer;
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,7 +52,7 @@ pub(crate) fn run<C: Confinement + ?Sized>(
     on_terminal: bool,
 ) -> Result<ExecResult, Failure> {
     let start = async |request| backend.spawn(policy, &request);
-    block_on(follow(start, request, show, on_terminal, Input::Ours))
+    block_on_last(follow(start, request, show, on_terminal, Input::Ours))
 }
 
 /// Where a command reads from.
@@ -65,9 +66,20 @@ pub(crate) enum Input {
 
 /// Makes a runtime on this thread and runs something to its end.
 pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    runtime()?.block_on(work)
+}
+
+/// The same for the last thing that this process does. What the runtime still has, the helper's exit
+/// say, goes with the process, which takes no time.
+pub(crate) fn block_on_last<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    ManuallyDrop::new(runtime()?).block_on(work)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().build().map_err(SandboxError::io("starting the runtime"))?;
-    runtime.block_on(work)
+    Ok(builder.enable_all().build().map_err(SandboxError::io("starting the runtime"))?)
 }
 
 /// Starts a command and carries its streams to its end.

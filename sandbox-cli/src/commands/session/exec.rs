@@ -13,7 +13,7 @@ pub(super) fn exec(args: &ExecArgs) -> Result<i32, Failure> {
     let show = if args.json { Show::Captured } else { Show::Live };
     let start = async |request| keeper.spawn(&args.id, request).await;
     let run = streams::follow(start, request, show, args.terminal, Input::Ours);
-    let outcome = streams::block_on(run)?;
+    let outcome = streams::block_on_last(run)?;
     match show {
         Show::Captured => result::print(&outcome)?,
         Show::Live => notes::show_limits(&outcome),
