@@ -199,6 +199,16 @@ impl Spare {
             *place = Helper::start(birth, facts, &Cgroup::none()).ok();
         }
     }
+
+    /// The same, for a caller that has nothing else to do: it sleeps until the helper has come to be,
+    /// so that the two do not share a processor.
+    pub(crate) fn put_and_wait(&self, birth: Birth, facts: &Facts) {
+        self.put(birth, facts);
+        let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if place.as_mut().is_some_and(|helper| helper.settle().is_err()) {
+            *place = None;
+        }
+    }
 }
 
 /// The helper's file, made once.

@@ -57,7 +57,7 @@ impl Prepared {
         let started = launch(&self.jail, helper)?;
         drop((started.stdin, started.stdout, started.stderr));
         // While the command runs there is time to spare.
-        self.spare.put(self.birth, &self.facts);
+        self.spare.put_and_wait(self.birth, &self.facts);
         let held = SandboxError::io("holding the helper");
         let Ends { pidfd, control } = started.helper.release().map_err(held)?;
         let mut wait = [PollFd::new(&control, PollFlags::IN)];
