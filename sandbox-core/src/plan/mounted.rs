@@ -27,7 +27,7 @@ use crate::size::ByteSize;
 pub enum Shown {
     /// A file or folder of the host.
     Host {
-        /// The host's path, without links: [`sources`] finds it.
+        /// The host's path, without links: [`sources`](super::sources()) finds it.
         source: PathBuf,
         /// What may be done with it.
         rights: Rights,
@@ -39,7 +39,7 @@ pub enum Shown {
     },
     /// A folder of the host below layers of the session, which take every change.
     Layered {
-        /// The host's path, without links: [`sources`] finds it.
+        /// The host's path, without links: [`sources`](super::sources()) finds it.
         source: PathBuf,
         /// What lies over it.
         layers: Layers,

@@ -21,7 +21,7 @@ use crate::resolve::{Memo, Resolved, resolve};
 ///
 /// # Errors
 /// [`SandboxError::MissingPath`], and
-/// [`FilesystemError::PlantedLink`](crate::policy::FilesystemError::PlantedLink).
+/// [`FilesystemError::PlantedLink`](crate::policy::filesystem::FilesystemError::PlantedLink).
 pub fn sources(
     policy: &Policy,
     mounts: &[FilesystemMount],
