@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sandbox_core::session::{LocalSessions, SandboxBackend, SandboxSpec};
-use sandbox_core::{ExecRequest, FilesystemAccess, FilesystemMount, Policy};
+use sandbox_core::{ExecRequest, FilesystemAccess, FilesystemMount, Policy, SnapshotName};
 use sandbox_linux::{LinuxConfinement, TierChoice};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -50,6 +50,36 @@ async fn links_may_lead_to_the_root() -> Outcome {
     let done = sessions.exec(&id, ExecRequest::new("sh").arg("-c").arg(script)).await?;
     assert!(done.exit.success(), "{}", done.stderr.text());
     assert_eq!(sessions.diff(&id).await?.iter().map(|it| it.changes.len()).sum::<usize>(), 1);
+    Ok(())
+}
+
+/// A mount's target may be named by a link, too.
+#[tokio::test]
+async fn layers_change_where_a_link_leads() -> Outcome {
+    let all = tempfile::tempdir()?;
+    let top = fs::canonicalize(all.path())?;
+    for folder in ["work", "shown/real"] {
+        fs::create_dir_all(top.join(folder))?;
+    }
+    std::os::unix::fs::symlink("real", top.join("shown/link"))?;
+    let sessions = sessions(&top.join("root"))?;
+    let target = top.join("shown/link");
+    let spec = SandboxSpec::new(Policy::read_only().read(top.join("shown"))?.build()?)
+        .mount(FilesystemMount::overlay(top.join("work"), &target)?);
+    let id = sessions.provision(spec).await?.id;
+    let list = async |script: &str| -> Result<String, Box<dyn Error>> {
+        let script = format!("exec 2>&1; cd {} && {script}; ls", target.display());
+        let done = sessions.exec(&id, ExecRequest::new("sh").arg("-c").arg(script)).await?;
+        Ok(done.stdout.text().into_owned())
+    };
+    assert_eq!(list("echo > one").await?, "one\n");
+    let name = SnapshotName::new("kept")?;
+    sessions.snapshot(&id, &name).await?;
+    assert_eq!(list("echo > two").await?, "one\ntwo\n");
+    sessions.restore(&id, &name).await?;
+    assert_eq!(list("true").await?, "one\n");
+    sessions.discard(&id).await?;
+    assert_eq!(list("true").await?, "");
     Ok(())
 }
 

@@ -219,33 +219,26 @@ impl Live {
         inner.fixed.iter().cloned().chain(layered).collect()
     }
 
-    /// The plan with other stacks, and nothing changed yet.
-    fn plan_with(&self, stacks: &[Stack]) -> Result<Plan> {
-        let Some(folder) = self.layer_folder() else { return Ok(self.inner().plan.clone()) };
-        let layered = stacks.iter().map(|stack| stack.mounted(folder.path()));
-        let mounts: Vec<Mounted> = self.inner().fixed.iter().cloned().chain(layered).collect();
-        Plan::furnished(&self.spec.policy, &mounts, &Host::current())
-    }
-
     /// Puts another stack in the place of one; with `anyway` also where its files are in use, else
     /// it tells whether they are not. Nothing may run meanwhile.
     pub(super) fn restack(&self, at: usize, stack: &Stack, anyway: bool) -> Result<bool> {
-        let mut stacks = self.inner().stacks.clone();
-        stacks[at] = stack.clone();
-        let plan = self.plan_with(&stacks)?;
-        if !self.enclosure.relayer(&plan, resolved(&plan, stack), anyway)? {
+        let Some(folder) = self.layer_folder() else { return Ok(true) };
+        let (mut plan, old) = {
+            let inner = self.inner();
+            (inner.plan.clone(), inner.stacks[at].layers(folder.path()))
+        };
+        // Nothing else of it changes, so nothing is looked up again: not even where it lies.
+        let known = plan.layers.iter_mut().find(|(_, layers)| layers.upper == old.upper);
+        let missing = || SandboxError::NotFound { what: format!("a mount at {}", stack.target) };
+        let (path, layers) = known.ok_or_else(missing)?;
+        let path = path.clone();
+        *layers = stack.layers(folder.path());
+        if !self.enclosure.relayer(&plan, &path, anyway)? {
             return Ok(false);
         }
         let mut inner = self.inner();
-        inner.stacks = stacks;
+        inner.stacks[at] = stack.clone();
         inner.plan = plan;
         Ok(true)
     }
-}
-
-/// Where a stack lies, without links.
-fn resolved<'a>(plan: &'a Plan, stack: &'a Stack) -> &'a Path {
-    let target = stack.target.as_path();
-    let known = plan.layers.keys().find(|path| path.as_path() == target);
-    known.map_or(target, |path| path.as_path())
 }
