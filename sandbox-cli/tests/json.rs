@@ -19,8 +19,9 @@ fn text_is_text() {
     assert_eq!(answer["stdout"], "a\"\n\tö");
     assert_eq!(answer["stderr"], "err");
     assert!(answer["elapsed_ms"].is_u64());
-    assert!(answer["usage"].get("cpu_ms").is_some());
-    assert!(answer["usage"].get("memory_peak_bytes").is_some());
+    for name in ["cpu_ms", "memory_peak_bytes", "written_bytes"] {
+        assert!(answer["usage"].get(name).is_some(), "{name}");
+    }
     assert!(answer["denials"]["source"].is_string());
     assert!(answer["report"]["tier"].is_string());
     assert!(answer["report"]["gaps"].is_array());

@@ -174,7 +174,8 @@ async fn converse(
     };
     let Some((text, _)) = heard? else { return Ok(()) };
     let greeting = serde_json::from_slice::<Greeting<'_>>(&text)?;
-    if greeting.key != key {
+    // Their hashes, which are compared in a time that tells nothing of where they differ.
+    if blake3::hash(greeting.key.as_bytes()) != blake3::hash(key.as_bytes()) {
         return refuse("the key is not this session's".into()).await;
     }
     drop(place);

@@ -105,10 +105,9 @@ impl Loan {
     /// Waits until the child is gone, to the helper or for good.
     fn wait(&self) {
         while self.borrowed().load(Ordering::Acquire) != 0 {
-            let word = self.borrowed().as_ptr();
-            // SAFETY: waits for a change of a word that lives. The kernel wakes as if the word were
-            // shared between processes.
-            unsafe { libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAIT, 1, 0, 0, 0) };
+            // A word that lives. The kernel wakes as if it were shared between processes.
+            let (word, wait) = (self.borrowed().as_ptr() as u64, libc::FUTEX_WAIT as u64);
+            call(libc::SYS_futex, [word, wait, 1, 0, 0, 0]);
         }
     }
 

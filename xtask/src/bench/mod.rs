@@ -31,6 +31,10 @@ use report::Measured;
 use stats::Summary;
 use worker::Worker;
 
+/// Rounds that are counted, of launches and of what copies a gigabyte.
+const MANY: usize = 200;
+const FEW: usize = 5;
+
 /// Rounds that are run and not counted.
 const WARM_UP: usize = 10;
 
@@ -45,9 +49,9 @@ pub(crate) struct Args {
     /// Draw the results
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// How many rounds to count
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    iterations: usize,
+    /// How many rounds to count [default: 200, or 5 of those that copy a gigabyte]
+    #[arg(long, value_name = "N")]
+    iterations: Option<usize>,
     /// Measure snapshots, restores and forks of a large workspace instead
     #[arg(long, conflicts_with = "svg")]
     state: bool,
@@ -64,7 +68,8 @@ struct Entrant {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    ensure!(args.iterations > 0, "no rounds, no results");
+    let rounds = args.iterations.unwrap_or(if args.state { FEW } else { MANY });
+    ensure!(rounds > 0, "no rounds, no results");
     let workspace = Workspace::locate()?;
     let given = Given {
         sandbox: crate::dist::build(&workspace)?,
@@ -73,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let mut entrants = enter(args, &given)?;
     // A copy takes seconds, and nothing of it has to be warmed up.
     let warm_up = if args.state { 1 } else { WARM_UP };
-    for round in 0..warm_up + args.iterations {
+    for round in 0..warm_up + rounds {
         run_round(&mut entrants, round, round >= warm_up)?;
     }
     let measured: Vec<Measured> = entrants.iter().map(measure).collect();
@@ -97,7 +102,7 @@ fn enter(args: &Args, given: &Given) -> Result<Vec<Entrant>> {
             Heap::Big => args.heap_mb,
         };
         let worker = Worker::start(&xtask, row.contender, heap, given);
-        Entrant { row, worker, times: Vec::with_capacity(args.iterations) }
+        Entrant { row, worker, times: Vec::new() }
     };
     let rows = if args.state { STATE } else { ROWS };
     Ok(rows.iter().map(entrant).collect())
