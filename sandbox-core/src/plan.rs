@@ -12,8 +12,9 @@ mod rules;
 mod sources;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::Result;
 use crate::exec::{ExecRequest, TerminalSize};
@@ -28,6 +29,7 @@ pub use mounted::{Layers, Mounted, Shown};
 pub use sources::sources;
 
 /// What a plan needs to know of the host.
+#[derive(Clone)]
 pub struct Host<'a> {
     /// The caller's variables.
     pub variables: BTreeMap<OsString, OsString>,
@@ -41,7 +43,24 @@ impl Host<'static> {
     pub fn current() -> Self {
         Self { variables: std::env::vars_os().collect(), files: &HostFiles }
     }
+
+    /// This machine, with no variable but the search path: all that a further command of a session
+    /// needs, whose environment is made.
+    #[must_use]
+    pub fn of_session() -> Self {
+        let path = std::env::var_os(PATH).map(|path| (PATH.into(), path));
+        Self { variables: path.into_iter().collect(), files: &HostFiles }
+    }
 }
+
+impl Host<'_> {
+    fn search_path(&self) -> Option<&OsStr> {
+        self.variables.get(OsStr::new(PATH)).map(OsString::as_os_str)
+    }
+}
+
+/// The variable with the search path.
+const PATH: &str = "PATH";
 
 /// Where the content of a place comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,15 +109,15 @@ pub struct Plan {
     /// The variables, sorted by name.
     pub environment: Vec<(OsString, OsString)>,
     /// What is visible, parents before children.
-    pub places: Vec<Place>,
+    pub places: Arc<Vec<Place>>,
     /// Symbolic links that exist beside the places: where, and where to.
-    pub links: BTreeMap<PathBuf, PathBuf>,
+    pub links: Arc<BTreeMap<PathBuf, PathBuf>>,
     /// Paths that are hidden but do not exist, inside a place where names can be made.
-    pub absent: Vec<PathBuf>,
+    pub absent: Arc<Vec<PathBuf>>,
     /// The layers of places that are copied on write.
-    pub layers: BTreeMap<PathBuf, Layers>,
+    pub layers: Arc<BTreeMap<PathBuf, Layers>>,
     /// The sizes of private places that have one of their own.
-    pub sizes: BTreeMap<PathBuf, Option<ByteSize>>,
+    pub sizes: Arc<BTreeMap<PathBuf, Option<ByteSize>>>,
     /// The network policy.
     pub network: NetworkPolicy,
     /// The system-call profile.
@@ -139,8 +158,8 @@ impl Plan {
     ) -> Result<Self> {
         command::check(request)?;
         let memo = Memo::new(host.files);
-        let host = Host { variables: host.variables.clone(), files: &memo };
-        Self::furnished(policy, mounts, &host)?.complete(policy, request, &host)
+        let plan = Self::furnished(policy, mounts, &Host { files: &memo, ..host.clone() })?;
+        plan.complete(policy, request, &memo, host.search_path())
     }
 
     /// This plan of a session, with a command to run in it.
@@ -154,21 +173,24 @@ impl Plan {
         host: &Host<'_>,
     ) -> Result<Self> {
         command::check(request)?;
-        let memo = Memo::new(host.files);
-        let host = Host { variables: host.variables.clone(), files: &memo };
-        self.clone().complete(policy, request, &host)
+        self.clone().complete(policy, request, &Memo::new(host.files), host.search_path())
     }
 
-    fn complete(self, policy: &Policy, request: &ExecRequest, host: &Host<'_>) -> Result<Self> {
-        let memo = host.files;
+    /// `path` is the caller's search path, which makes the better message about a command.
+    fn complete(
+        self,
+        policy: &Policy,
+        request: &ExecRequest,
+        memo: &dyn Lookup,
+        path: Option<&OsStr>,
+    ) -> Result<Self> {
         let seen = mounted::Inside { places: &self.places, layers: &self.layers, files: memo };
         let files: &dyn Lookup = if self.lasting { &seen } else { memo };
-        let host = &Host { variables: host.variables.clone(), files };
         let view = View { places: &self.places, links: &self.links, files, lasting: self.lasting };
         let mut environment: BTreeMap<_, _> = self.environment.iter().cloned().collect();
         environment.extend(request.variables().clone());
         let cwd = command::working_directory(policy, request, &view)?;
-        let candidates = command::candidates(request, &cwd, &environment, host, &view)?;
+        let candidates = command::candidates(request, &cwd, &environment, path, &view)?;
         let program = std::iter::once(request.program().to_owned());
         Ok(Self {
             candidates,
@@ -202,9 +224,9 @@ impl Plan {
         let (places, links, layers) = (&layout.places, &layout.links, &layout.layers);
         let seen = mounted::Inside { places, layers, files: &memo };
         let files: &dyn Lookup = if lasting { &seen } else { &memo };
-        let host = &Host { variables: host.variables.clone(), files };
         let view = View { places, links, files, lasting };
-        let environment = environment::compose(policy, host, &view).into_iter().collect();
+        let environment =
+            environment::compose(policy, &host.variables, &view).into_iter().collect();
         Ok(Self { lasting, environment, ..Self::empty(policy, layout) })
     }
 
@@ -215,11 +237,11 @@ impl Plan {
             arguments: Vec::new(),
             cwd: PathBuf::from("/"),
             environment: Vec::new(),
-            places,
-            links,
-            absent,
-            layers,
-            sizes,
+            places: Arc::new(places),
+            links: Arc::new(links),
+            absent: Arc::new(absent),
+            layers: Arc::new(layers),
+            sizes: Arc::new(sizes),
             network: policy.network().clone(),
             syscalls: policy.syscalls(),
             limits: policy.limits().clone(),

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use sandbox_core::plan::{Content, Place, Plan};
 
+use std::sync::Arc;
+
 use crate::facts::Facts;
 use crate::identity::Identity;
 use crate::jail::Tier;
@@ -20,9 +22,9 @@ use crate::jail::Tier;
 pub(crate) fn without(plan: &Plan, tier: Tier, identity: &Identity, facts: &Facts) -> Plan {
     let mut plan = plan.clone();
     let Some(user) = User::of_payload(tier, identity, facts) else { return plan };
-    let all = plan.places.clone();
+    let all = Arc::clone(&plan.places);
     let mut folders = Folders::default();
-    plan.places.retain(|place| {
+    Arc::make_mut(&mut plan.places).retain(|place| {
         if place.content != Content::Hidden {
             return true;
         }

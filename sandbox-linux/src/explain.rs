@@ -1,5 +1,7 @@
 //! The kernel state that a plan compiles to, in words.
 
+use std::borrow::Cow;
+
 use sandbox_core::Result;
 use sandbox_core::confine::Explanation;
 use sandbox_core::path::quoted;
@@ -40,10 +42,14 @@ pub(crate) fn explain(
         all.section("system calls", seccomp::describe(&spec).into_iter().map(line).collect());
     }
     all.section("steps of the helper, ahead", ahead(&crate::ns::birth(plan, tier, facts)));
-    let [setup, payload, after] = jail.names;
-    all.section("steps of the helper, before the command", setup);
-    all.section("steps of the command's process", payload);
-    all.section("steps of the helper, beside the command", after);
+    let titles = [
+        "steps of the helper, before the command",
+        "steps of the command's process",
+        "steps of the helper, beside the command",
+    ];
+    for (title, names) in titles.into_iter().zip(jail.names) {
+        all.section(title, names.into_iter().map(Cow::into_owned).collect());
+    }
     Ok(all)
 }
 

@@ -267,13 +267,13 @@ pub(crate) fn order(
     attached: &[u8],
     rights: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
-    let bytes = sys::bytes_of_request(&Request { kind, value });
+    let request = Request { kind, value };
     let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(rights.len()))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     if !rights.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(rights)) {
         return Err(io::ErrorKind::ArgumentListTooLong.into());
     }
-    let parts = [io::IoSlice::new(&bytes), io::IoSlice::new(attached)];
+    let parts = [io::IoSlice::new(sys::bytes_of_request(&request)), io::IoSlice::new(attached)];
     rustix::net::sendmsg(control, &parts, &mut ancillary, SendFlags::NOSIGNAL)?;
     Ok(())
 }

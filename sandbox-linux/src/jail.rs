@@ -19,7 +19,7 @@ use crate::facts::Facts;
 use crate::fs::{landlock, mounts};
 use crate::identity::Identity;
 use crate::payload::{self, Payload};
-use crate::program::{Phase, Program};
+use crate::program::{Name, Phase, Program};
 use crate::report::Groups;
 use crate::rlimit::{self, Held};
 use crate::{ns, seccomp, sys};
@@ -41,7 +41,7 @@ pub(crate) struct Jail {
     pub(crate) tier: Tier,
     pub(crate) program: Handed,
     /// The names of the program's calls, list by list.
-    pub(crate) names: [Vec<String>; 3],
+    pub(crate) names: [Vec<Name>; 3],
     pub(crate) ruleset: Option<OwnedFd>,
     pub(crate) identity: Identity,
     /// Of a sandbox that lasts: the way into the group of its commands.

@@ -153,7 +153,7 @@ fn first_word(status: OwnedFd, jail: &Jail) -> Result<Option<SandboxError>> {
     let source = io::Error::from_raw_os_error(failure.errno);
     let step = failure.step as usize;
     let step = match usize::try_from(failure.list).ok().and_then(|list| jail.names.get(list)) {
-        Some(names) => names.get(step).cloned(),
+        Some(names) => names.get(step).map(ToString::to_string),
         None => OWN_STEPS.get(step).map(|&step| step.into()),
     };
     let step = step.unwrap_or_else(|| "start the helper".into());

@@ -59,9 +59,9 @@ impl Payload {
     }
 
     fn request(&self, kind: u32, value: i32) -> Result<()> {
-        let bytes = sys::bytes_of_request(&Request { kind, value });
+        let request = Request { kind, value };
         let flags = rustix::net::SendFlags::NOSIGNAL;
-        match rustix::net::send(self.control.get_ref(), &bytes, flags) {
+        match rustix::net::send(self.control.get_ref(), sys::bytes_of_request(&request), flags) {
             // A helper that is gone has nothing left to end.
             Ok(_) | Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Ok(()),
             Err(error) => Err(SandboxError::io("asking the helper")(error.into())),

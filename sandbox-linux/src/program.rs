@@ -4,6 +4,7 @@
 //! helper has nothing to relocate. Every call has a name, which is what a failure is reported by
 //! and what `sandbox policy explain` prints.
 
+use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -73,11 +74,14 @@ impl Pointer {
     }
 }
 
+/// What a call is called: most always the same.
+pub(crate) type Name = Cow<'static, str>;
+
 /// One list with the names of its calls.
 #[derive(Clone, Debug, Default)]
 struct Steps {
     calls: Vec<Call>,
-    names: Vec<String>,
+    names: Vec<Name>,
 }
 
 /// A program under construction.
@@ -107,7 +111,7 @@ pub(crate) struct Image {
     /// The bytes of the mapping.
     pub(crate) bytes: Vec<u8>,
     /// The names of the calls, list by list.
-    pub(crate) names: [Vec<String>; 3],
+    pub(crate) names: [Vec<Name>; 3],
 }
 
 /// The call that was just added, for what few calls need.
@@ -155,25 +159,31 @@ impl Program {
         BASE + size_of::<Header>() as u64 + self.data.len() as u64
     }
 
-    /// Lays bytes out, aligned for any structure.
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Pointer {
+    /// The address of what comes next, aligned for any structure.
+    fn aligned(&mut self) -> Pointer {
         self.data.resize(self.data.len().next_multiple_of(8), 0);
-        let pointer = Pointer(self.next());
+        Pointer(self.next())
+    }
+
+    /// Lays bytes out.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Pointer {
+        let pointer = self.aligned();
         self.data.extend_from_slice(bytes);
         pointer
     }
 
     /// Lays a structure of numbers out.
     pub(crate) fn words(&mut self, words: &[u64]) -> Pointer {
-        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-        self.bytes(&bytes)
+        let pointer = self.aligned();
+        self.data.extend(words.iter().flat_map(|word| word.to_ne_bytes()));
+        pointer
     }
 
     /// Lays a text out, with its NUL.
     pub(crate) fn text(&mut self, text: impl AsRef<[u8]>) -> Pointer {
-        let mut bytes = text.as_ref().to_vec();
-        bytes.push(0);
-        self.bytes(&bytes)
+        let pointer = self.bytes(text.as_ref());
+        self.data.push(0);
+        pointer
     }
 
     /// Lays a path out.
@@ -197,7 +207,7 @@ impl Program {
     pub(crate) fn call(
         &mut self,
         phase: Phase,
-        name: impl Into<String>,
+        name: impl Into<Name>,
         number: libc::c_long,
         arguments: &[Argument],
     ) -> Added<'_> {
@@ -249,8 +259,10 @@ impl Program {
         let mut lists = [List::default(); 3];
         let steps = std::mem::take(&mut self.steps);
         for (list, steps) in lists.iter_mut().zip(&steps) {
-            let bytes: Vec<u8> = steps.calls.iter().flat_map(crate::sys::bytes_of_call).collect();
-            let pointer = self.bytes(&bytes);
+            let pointer = self.aligned();
+            for call in &steps.calls {
+                self.data.extend_from_slice(crate::sys::bytes_of_call(call));
+            }
             *list = List { address: pointer.0, count: steps.calls.len() as u64 };
         }
         let [setup, payload, after] = lists;
@@ -266,8 +278,8 @@ impl Program {
             cpu_limit: self.cpu_limit,
             memory_limit: self.memory_limit,
         };
-        let mut bytes = crate::sys::bytes_of_header(&header);
-        bytes.extend_from_slice(&self.data);
+        let header = crate::sys::bytes_of_header(&header);
+        let bytes = [header, &self.data].concat();
         Image { bytes, names: steps.map(|steps| steps.names) }
     }
 }

@@ -170,9 +170,10 @@ impl Room {
         let mut state = self.state();
         state.spare = None;
         let ends = state.agent.take()?;
-        let bytes = sys::bytes_of_request(&Request { kind: request::KILL, value: 0 });
+        let request = Request { kind: request::KILL, value: 0 };
+        let bytes = sys::bytes_of_request(&request);
         // One that is gone has nothing left to end.
-        let _ = rustix::net::send(&ends.control, &bytes, rustix::net::SendFlags::NOSIGNAL);
+        let _ = rustix::net::send(&ends.control, bytes, rustix::net::SendFlags::NOSIGNAL);
         if let Some(commands) = state.commands() {
             commands.release();
         }
@@ -206,7 +207,7 @@ fn exchange(
     if failure.errno == 0 {
         return Ok((Ok(()), handed));
     }
-    let step = names.get(failure.step as usize).cloned();
+    let step = names.get(failure.step as usize).map(ToString::to_string);
     Ok((Err((step.unwrap_or_else(|| "read the program".into()), failure.errno)), None))
 }
 

@@ -12,6 +12,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sandbox_core::Rights;
 use sandbox_core::plan::{Content, Place, Plan};
@@ -19,14 +20,15 @@ use sandbox_core::plan::{Content, Place, Plan};
 /// The plan with every reachable host socket hidden.
 pub(crate) fn hide(plan: &Plan) -> Plan {
     let mut hidden = plan.clone();
+    let places = Arc::make_mut(&mut hidden.places);
     let listed = std::fs::read("/proc/net/unix").unwrap_or_default();
     for path in bound(&listed).filter_map(|path| path.canonicalize().ok()) {
         if std::fs::symlink_metadata(&path).is_ok_and(|found| found.file_type().is_socket()) {
-            hidden.places.extend(plan.places.iter().filter_map(|place| cover(plan, place, &path)));
+            places.extend(plan.places.iter().filter_map(|place| cover(plan, place, &path)));
         }
     }
-    hidden.places.sort_by(|a, b| a.path.cmp(&b.path));
-    hidden.places.dedup_by(|a, b| a.path == b.path);
+    places.sort_by(|a, b| a.path.cmp(&b.path));
+    places.dedup_by(|a, b| a.path == b.path);
     hidden
 }
 

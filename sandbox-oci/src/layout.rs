@@ -69,7 +69,7 @@ pub fn compile(plan: &Plan) -> Result<Vec<Mount>, CompileError> {
     }
     let share = private_share(plan);
     let mut mounts = BTreeMap::new();
-    for place in &plan.places {
+    for place in plan.places.iter() {
         if place.path.parent().is_none() {
             return Err(CompileError::Root);
         }

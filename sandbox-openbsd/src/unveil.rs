@@ -41,7 +41,7 @@ pub fn compile(plan: &Plan, own: &[PathBuf]) -> Unveiled {
     for (path, permissions) in DEVICES.into_iter().chain(terminal) {
         unveiled.entries.insert(path.into(), permissions.into());
     }
-    for place in &plan.places {
+    for place in plan.places.iter() {
         // A private place that nothing surrounds is not unveiled, so it is hidden already.
         if place.content != Content::Private || surrounded(&plan.places, &place.path) {
             unveiled.add(place);

@@ -129,13 +129,14 @@ fn translated(plan: &Plan) -> Plan {
         (name.clone(), value)
     });
     plan.environment = environment.collect();
-    for place in &mut plan.places {
+    let places = Arc::make_mut(&mut plan.places);
+    for place in &mut *places {
         if let Some(source) = place.source.take() {
             place.path = source;
         }
     }
-    plan.places.sort_by(|a, b| a.path.cmp(&b.path));
-    plan.places.dedup_by(|later, earlier| {
+    places.sort_by(|a, b| a.path.cmp(&b.path));
+    places.dedup_by(|later, earlier| {
         let same = later.path == earlier.path;
         if same {
             earlier.rights &= later.rights;

@@ -2,9 +2,12 @@
 //!
 //! The first process of a sandbox, its mounts and its network cost most of a launch, and depend on
 //! no command. A pool pays for them before anybody waits. Each command has a sandbox to itself, as
-//! fresh as a launch's, which ends with it; while it runs the next one is made.
+//! fresh as a launch's, which ends with it. The next one is made when the command has ended, so that
+//! the two do not share a processor, or when it goes on for more than a moment.
 
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -12,6 +15,9 @@ use super::{Confinement, Enclosure, Ended, Launched, Process};
 use crate::error::{Result, SandboxError};
 use crate::exec::{TerminalSize, Usage};
 use crate::plan::Plan;
+
+/// How long a command has the machine to itself before the next sandbox is made.
+const MOMENT: Duration = Duration::from_millis(20);
 
 /// Sandboxes of one plan that wait.
 pub struct Pool<C: Confinement + ?Sized>(Arc<Inner<C>>);
@@ -52,11 +58,15 @@ impl<C: Confinement + ?Sized> Pool<C> {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// Makes as many as are missing, on a thread that may wait.
-    fn refill(&self) {
+    /// Makes as many as are missing, on a thread that may wait, once the other end is dropped or a
+    /// moment has passed.
+    fn refill_after(&self, ended: Receiver<()>) {
         let inner = Arc::clone(&self.0);
-        // What fails now is met again by the command that needs it.
-        drop(tokio::task::spawn_blocking(move || inner.fill()));
+        drop(tokio::task::spawn_blocking(move || {
+            let _ = ended.recv_timeout(MOMENT);
+            // What fails now is met again by the command that needs it.
+            inner.fill()
+        }));
     }
 }
 
@@ -127,11 +137,12 @@ impl<C: Confinement + ?Sized> Inner<C> {
 impl<C: Confinement + ?Sized> Enclosure for Pool<C> {
     fn start(&self, plan: &Plan) -> Result<Launched> {
         let enclosure = self.0.take()?;
-        let started = enclosure.start(plan);
+        let (running, ended) = channel();
         // One that was taken for a command that cannot start is gone as well.
-        self.refill();
-        let mut launched = started?;
-        launched.process = Arc::new(Alone { process: launched.process, enclosure });
+        self.refill_after(ended);
+        let mut launched = enclosure.start(plan)?;
+        let running = Mutex::new(Some(running));
+        launched.process = Arc::new(Alone { process: launched.process, enclosure, running });
         Ok(launched)
     }
 
@@ -162,6 +173,8 @@ struct Alone {
     process: Arc<dyn Process>,
     /// Ends with the last handle to the command.
     enclosure: Arc<dyn Enclosure>,
+    /// Until the command has ended.
+    running: Mutex<Option<Sender<()>>>,
 }
 
 #[async_trait]
@@ -171,7 +184,9 @@ impl Process for Alone {
     }
 
     async fn wait(&self) -> Result<Ended> {
-        self.process.wait().await
+        let ended = self.process.wait().await;
+        drop(self.running.lock().unwrap_or_else(PoisonError::into_inner).take());
+        ended
     }
 
     fn signal(&self, signal: i32) -> Result<()> {

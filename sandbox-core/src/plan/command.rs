@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::{Content, Host, View};
+use super::{Content, View};
 use crate::error::{Result, SandboxError};
 use crate::exec::ExecRequest;
 use crate::path::{SandboxPath, quoted};
@@ -84,7 +84,7 @@ pub(super) fn candidates(
     request: &ExecRequest,
     cwd: &Path,
     env: &BTreeMap<OsString, OsString>,
-    host: &Host<'_>,
+    caller: Option<&OsStr>,
     view: &View<'_>,
 ) -> Result<Vec<PathBuf>> {
     let program = Path::new(request.program());
@@ -102,7 +102,7 @@ pub(super) fn candidates(
     let program = request.program().to_owned();
     // Not in the sandbox's path; the caller's may know it, which makes the better message.
     let elsewhere = || {
-        std::env::split_paths(host.variables.get(OsStr::new("PATH"))?)
+        std::env::split_paths(caller?)
             .filter(|folder| folder.is_absolute())
             .map(|folder| folder.join(&program))
             .find(|file| is_file(file, view))

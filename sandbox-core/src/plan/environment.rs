@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::{Content, Host, View};
+use super::{Content, View};
 use crate::policy::Policy;
 use crate::resolve::resolve;
 
@@ -13,10 +13,10 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// Composes the variables that every command under a policy has, beside those of its request.
 pub(super) fn compose(
     policy: &Policy,
-    host: &Host<'_>,
+    variables: &BTreeMap<OsString, OsString>,
     view: &View<'_>,
 ) -> BTreeMap<OsString, OsString> {
-    let mut env = policy.environment().apply(&host.variables);
+    let mut env = policy.environment().apply(variables);
     env.insert("PATH".into(), search_path(env.get(OsStr::new("PATH")), view));
     let private = |path: &str| {
         let found = resolve(view.files, Path::new(path));

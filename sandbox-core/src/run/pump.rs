@@ -10,8 +10,12 @@ use tokio::time::{Instant, sleep_until};
 use super::Sink;
 use crate::exec::Captured;
 
-/// One read from a command; also the most that is in flight for a slow reader.
+/// One read from a command that floods; also the most that is in flight for a slow reader.
 const CHUNK: usize = 256 << 10;
+
+/// The first read. Most commands say little, and the room for more would take longer to get than
+/// their start.
+const FIRST: usize = 8 << 10;
 
 /// How long a slow reader is waited for once a limit has ended the command.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -61,7 +65,7 @@ pub(super) async fn pump(
 ) -> Captured {
     let mut captured = Captured::default();
     let Some(mut source) = source else { return captured };
-    let mut buffer = vec![0; CHUNK];
+    let mut buffer = vec![0; FIRST];
     loop {
         let read = tokio::select! {
             biased;
@@ -88,6 +92,9 @@ pub(super) async fn pump(
             Sink::Write(_) | Sink::Discard => allowed,
         };
         captured.truncated |= kept < read;
+        if read == buffer.len() && read < CHUNK {
+            buffer = vec![0; CHUNK];
+        }
     }
     captured
 }

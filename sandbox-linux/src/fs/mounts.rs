@@ -49,7 +49,7 @@ pub(crate) fn compile(program: &mut Program, plan: &Plan, options: &Options<'_>)
     for place in plan.places.iter().filter(|place| place.path != Path::new("/")) {
         build.place(place);
     }
-    for (link, target) in &plan.links {
+    for (link, target) in plan.links.iter() {
         build.link(link, target);
     }
     build.system();

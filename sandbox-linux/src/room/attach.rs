@@ -1,11 +1,12 @@
 //! Places that come to a sandbox while it lives.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
 
 use sandbox_core::path::quoted;
 use sandbox_core::plan::{Content, Place, Plan};
 use sandbox_core::{Result, SandboxError};
-use std::os::fd::OwnedFd;
 
 use super::{Room, exchange, failure};
 use crate::cgroup::Cgroup;
@@ -48,7 +49,7 @@ impl Room {
     /// A clone of a place of the host's, attached nowhere.
     fn lend(&self, plan: &Plan, place: &Place) -> Result<OwnedFd> {
         let mut alone = plan.clone();
-        alone.places = vec![place.clone()];
+        alone.places = Arc::new(vec![place.clone()]);
         let identity = Identity::decide(&alone, self.user.is_some());
         if let Some(why) = &identity.kept {
             return Err(SandboxError::Unsupported {

@@ -19,9 +19,9 @@ unsafe impl Plain for Report {}
 // SAFETY: as above.
 unsafe impl Plain for Request {}
 
-fn bytes_of<T: Plain>(value: &T) -> Vec<u8> {
+fn bytes_of<T: Plain>(value: &T) -> &[u8] {
     // SAFETY: `Plain` has no padding, so every byte is initialised.
-    unsafe { std::slice::from_raw_parts((&raw const *value).cast(), size_of::<T>()) }.to_vec()
+    unsafe { std::slice::from_raw_parts((&raw const *value).cast(), size_of::<T>()) }
 }
 
 fn value_of<T: Plain>(bytes: &[u8]) -> Option<T> {
@@ -32,15 +32,15 @@ fn value_of<T: Plain>(bytes: &[u8]) -> Option<T> {
     Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 
-pub(crate) fn bytes_of_call(call: &Call) -> Vec<u8> {
+pub(crate) fn bytes_of_call(call: &Call) -> &[u8] {
     bytes_of(call)
 }
 
-pub(crate) fn bytes_of_header(header: &Header) -> Vec<u8> {
+pub(crate) fn bytes_of_header(header: &Header) -> &[u8] {
     bytes_of(header)
 }
 
-pub(crate) fn bytes_of_request(request: &Request) -> Vec<u8> {
+pub(crate) fn bytes_of_request(request: &Request) -> &[u8] {
     bytes_of(request)
 }
 

@@ -36,8 +36,8 @@ pub(super) fn session(program: &Path, pool: Option<usize>) -> Result<Box<dyn Con
     let mut spec = SandboxSpec::new(Policy::read_only().build()?);
     spec.pool = pool;
     let id = runtime.block_on(sessions.provision(spec))?.id;
-    let program = program.to_path_buf();
-    Ok(Box::new(Session { runtime, sessions, id, program, _root: root }))
+    let (program, refills) = (program.to_path_buf(), pool.is_some());
+    Ok(Box::new(Session { runtime, sessions, id, program, refills, _root: root }))
 }
 
 /// A further command in a session.
@@ -46,20 +46,24 @@ struct Session {
     sessions: LocalSessions<LinuxConfinement>,
     id: SessionId,
     program: PathBuf,
+    /// Whether something is made anew after each command.
+    refills: bool,
     _root: tempfile::TempDir,
 }
 
 impl Contender for Session {
-    fn prepare(&mut self) -> Result<()> {
-        // What a pool makes anew after each command is made while nobody waits.
-        self.runtime.block_on(async { tokio::time::sleep(SETTLE).await });
-        Ok(())
-    }
-
     fn run_once(&mut self) -> Result<()> {
         let request = ExecRequest::new(&self.program);
         let result = self.runtime.block_on(self.sessions.exec(&self.id, request))?;
         ensure!(result.exit == Exit::Code(0), "the command ended with {:?}", result.exit);
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        if self.refills {
+            self.runtime.block_on(async { tokio::time::sleep(SETTLE).await });
+            std::process::Command::new(&self.program).status()?;
+        }
         Ok(())
     }
 }

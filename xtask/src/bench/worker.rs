@@ -53,7 +53,9 @@ fn time(contender: &mut dyn Contender) -> Result<Duration> {
     contender.prepare()?;
     let start = Instant::now();
     contender.run_once()?;
-    Ok(start.elapsed())
+    let elapsed = start.elapsed();
+    contender.settle()?;
+    Ok(elapsed)
 }
 
 /// Memory counts only when it is touched, a page at a time.

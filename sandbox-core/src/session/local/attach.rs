@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::LocalSessions;
 use super::layers::Stack;
 use super::live::{Inner, Live};
-use super::provision::{check_mounts, shown};
+use super::provision::{check_mounts, furnish, shown};
 use crate::confine::Confinement;
 use crate::error::{Result, SandboxError};
 use crate::mount::{FilesystemMount, MountSource};
-use crate::plan::{self, Host, Mounted, Plan};
+use crate::plan::{self, Host, Mounted};
 
 impl<C: Confinement + ?Sized> LocalSessions<C> {
     /// Adds a mount, for commands that run and for those to come, or changes nothing.
@@ -50,7 +50,7 @@ impl Live {
     ) -> Result<()> {
         let target = mounted.target.as_path().to_path_buf();
         let mounts: Vec<_> = self.mounted().into_iter().chain([mounted]).collect();
-        let plan = Plan::furnished(&self.spec.policy, &mounts, &Host::current())?;
+        let plan = furnish(&self.spec.policy, &mounts, &Host::current())?;
         self.enclosure().attach(&plan, &target)?;
         let mut inner = self.inner();
         inner.plan = plan;

@@ -20,11 +20,6 @@ use crate::session::files::Files;
 use crate::session::ports::PublishedPort;
 use crate::session::spec::{SandboxSession, SandboxSnapshot, SandboxSpec, SandboxState};
 use crate::session::task::{Settings, Tasks};
-use crate::{MEMORY_MOUNT, OUTPUTS_MOUNT};
-
-/// The variables that name the two mounts that every session has.
-const OWN_VARIABLES: [(&str, &str); 2] =
-    [("SANDBOX_MEMORY_DIR", MEMORY_MOUNT), ("SANDBOX_OUTPUTS_DIR", OUTPUTS_MOUNT)];
 
 /// A session. What lives in it ends before its folders go: the order of the fields.
 pub(super) struct Live {
@@ -162,15 +157,10 @@ impl Live {
     }
 
     /// Starts a command.
-    pub(super) async fn start(&self, mut request: ExecRequest) -> Result<Running> {
-        for (name, value) in OWN_VARIABLES {
-            if !request.variables().contains_key(std::ffi::OsStr::new(name)) {
-                request = request.env(name, value);
-            }
-        }
+    pub(super) async fn start(&self, request: ExecRequest) -> Result<Running> {
         let _gate = self.gate.lock().await;
         self.check_awake("running a command")?;
-        let host = Host::current();
+        let host = Host::of_session();
         let plan = self.inner().plan.with_command(&self.spec.policy, &request, &host)?;
         let mut launched = self.enclosure.start(&plan)?;
         launched.process = self.activity.follow(launched.process);
@@ -228,7 +218,8 @@ impl Live {
             (inner.plan.clone(), inner.stacks[at].layers(folder.path()))
         };
         // Nothing else of it changes, so nothing is looked up again: not even where it lies.
-        let known = plan.layers.iter_mut().find(|(_, layers)| layers.upper == old.upper);
+        let all = Arc::make_mut(&mut plan.layers);
+        let known = all.iter_mut().find(|(_, layers)| layers.upper == old.upper);
         let missing = || SandboxError::NotFound { what: format!("a mount at {}", stack.target) };
         let (path, layers) = known.ok_or_else(missing)?;
         let path = path.clone();

@@ -16,8 +16,8 @@ use crate::ids::SessionId;
 use crate::mount::{FilesystemAccess, FilesystemMount, MountSource};
 use crate::path::{SandboxPath, quoted};
 use crate::plan::{self, Content, Host, Mounted, Place, Plan, Shown};
-use crate::policy::PolicyError;
 use crate::policy::filesystem::Rights;
+use crate::policy::{Policy, PolicyError};
 use crate::session::spec::{SandboxSpec, SandboxState};
 use crate::{MEMORY_MOUNT, OUTPUTS_MOUNT};
 
@@ -65,7 +65,7 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
         let root = layer_folder.as_ref().map_or(Path::new(""), |layers| layers.path());
         let layers = stacks.iter().map(|stack| stack.mounted(root));
         let mounted: Vec<Mounted> = fixed.iter().cloned().chain(layers).collect();
-        let plan = Plan::furnished(&spec.policy, &mounted, &host)?;
+        let plan = furnish(&spec.policy, &mounted, &host)?;
         self.check_hidden(&plan)?;
         let report = LocalBackend::new(Arc::clone(&self.confinement)).judge(&plan)?;
         let enclosure = self.enclose(&plan, spec.pool)?;
@@ -123,6 +123,20 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
         let number = time.as_nanos() as u64 ^ u64::from(process) << 40 ^ u64::from(count) << 20;
         Ok(SessionId::new(format!("s-{number:016x}"))?)
     }
+}
+
+/// The variables that name the two mounts that every session has.
+const OWN_VARIABLES: [(&str, &str); 2] =
+    [("SANDBOX_MEMORY_DIR", MEMORY_MOUNT), ("SANDBOX_OUTPUTS_DIR", OUTPUTS_MOUNT)];
+
+/// The plan of a session with these mounts, which its commands share.
+pub(super) fn furnish(policy: &Policy, mounts: &[Mounted], host: &Host<'_>) -> Result<Plan> {
+    let mut plan = Plan::furnished(policy, mounts, host)?;
+    let own = OWN_VARIABLES.map(|(name, value)| (name.into(), value.into()));
+    plan.environment.retain(|(name, _)| own.iter().all(|(own, _)| own != name));
+    plan.environment.extend(own);
+    plan.environment.sort();
+    Ok(plan)
 }
 
 /// Refuses mounts at the places that every session has.

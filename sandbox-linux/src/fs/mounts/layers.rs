@@ -24,7 +24,7 @@ use super::verbs::{From, NODEV, NOSUID, RDONLY};
 use super::{Build, COVERS, flags_of, owned_tmpfs};
 use crate::abi::fd;
 use crate::fs::landlock::{self, Handled};
-use crate::program::{Phase, Program, Slot};
+use crate::program::{Name, Phase, Program, Slot};
 
 /// Where the folder of layers is attached and covered.
 const HOLD: &str = ".sandbox-layers";
@@ -197,7 +197,7 @@ pub(crate) fn lower_of(plan: &Plan, path: &Path) -> i32 {
     fd::FIRST_LOWER + i32::try_from(before).unwrap_or(i32::MAX)
 }
 
-fn keep(program: &mut Program, slot: Slot, number: i32, text: &str) {
+fn keep(program: &mut Program, slot: Slot, number: i32, text: impl Into<Name>) {
     let arguments = [slot.into(), number.into(), libc::O_CLOEXEC.into()];
     program.setup(text, libc::SYS_dup3, &arguments);
 }
@@ -214,7 +214,7 @@ fn overlay(
     let mut open = |program: &mut Program, path: &Path| {
         let tail = path.strip_prefix(&layers.root).unwrap_or(path);
         let slot = program.open_place(hold, tail);
-        keep(program, slot, number, &format!("take the layer {}", quoted(tail)));
+        keep(program, slot, number, format!("take the layer {}", quoted(tail)));
         program.setup("close it", libc::SYS_close, &[slot.into()]);
         number += 1;
         format!("/proc/self/fd/{}", number - 1)

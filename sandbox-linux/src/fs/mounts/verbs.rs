@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sandbox_core::path::quoted;
 
-use crate::program::{Argument, Phase, Program, Slot};
+use crate::program::{Argument, Name, Phase, Program, Slot};
 
 const AT_EMPTY_PATH: i32 = libc::AT_EMPTY_PATH;
 const OPEN_TREE_CLONE: i32 = 1;
@@ -36,7 +36,7 @@ pub(super) enum From {
 impl Program {
     pub(crate) fn setup(
         &mut self,
-        name: impl Into<String>,
+        name: impl Into<Name>,
         number: libc::c_long,
         arguments: &[Argument],
     ) {
@@ -45,7 +45,7 @@ impl Program {
 
     /// Closes a descriptor, where they are many: the helper closes the rest all at once, when the
     /// command runs already.
-    pub(super) fn close(&mut self, name: &str, slot: Slot) {
+    pub(super) fn close(&mut self, name: &'static str, slot: Slot) {
         if self.close {
             self.setup(name, libc::SYS_close, &[slot.into()]);
         }
