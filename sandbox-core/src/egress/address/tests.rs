@@ -1,4 +1,46 @@
+use Kind::*;
+
 use super::*;
+
+/// First and last of each range, what it is, and what lies before and after it.
+const BLOCKS_OF_IPV6: [(&str, &str, Kind, Option<Kind>, Option<Kind>); 12] = [
+    ("100::", "100::ffff:ffff:ffff:ffff", Discard, Some(Reserved), Some(Reserved)),
+    ("2001:1::", "2001:1:ffff:ffff:ffff:ffff:ffff:ffff", Protocols, None, Some(Benchmarking)),
+    (
+        "2001:2::",
+        "2001:2:0:ffff:ffff:ffff:ffff:ffff",
+        Benchmarking,
+        Some(Protocols),
+        Some(Protocols),
+    ),
+    ("2001:2:1::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff", Protocols, Some(Benchmarking), None),
+    ("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", Documentation, None, None),
+    ("3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff", Documentation, None, None),
+    ("4000::", "fbff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", Reserved, None, Some(UniqueLocal)),
+    ("fc00::", "fd00:ec2::22", UniqueLocal, Some(Reserved), Some(Metadata)),
+    ("fd00:ec2::255", "fd20:ce::253", UniqueLocal, Some(Metadata), Some(Metadata)),
+    (
+        "fd20:ce::255",
+        "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+        UniqueLocal,
+        Some(Metadata),
+        Some(Reserved),
+    ),
+    (
+        "fe80::",
+        "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+        LinkLocal,
+        Some(Reserved),
+        Some(SiteLocal),
+    ),
+    (
+        "fec0::",
+        "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+        SiteLocal,
+        Some(LinkLocal),
+        Some(Multicast),
+    ),
+];
 
 fn kind(text: &str) -> Option<Kind> {
     special(text.parse().unwrap())
@@ -8,10 +50,8 @@ fn carried(form: Form, v4: &str) -> Option<Kind> {
     Some(Kind::Translated(form, v4.parse().unwrap()))
 }
 
-/// First and last of each range, and what lies before and after it.
 #[test]
 fn ranges_of_ipv4_end_where_they_should() {
-    use Kind::*;
     let table = [
         ("0.0.0.1", "0.255.255.255", ThisNetwork, Some(Unspecified), None),
         ("10.0.0.0", "10.255.255.255", Private, None, None),
@@ -48,52 +88,7 @@ fn ranges_of_ipv4_end_where_they_should() {
 
 #[test]
 fn ranges_of_ipv6_end_where_they_should() {
-    use Kind::*;
-    let table = [
-        ("100::", "100::ffff:ffff:ffff:ffff", Discard, Some(Reserved), Some(Reserved)),
-        ("2001:1::", "2001:1:ffff:ffff:ffff:ffff:ffff:ffff", Protocols, None, Some(Benchmarking)),
-        (
-            "2001:2::",
-            "2001:2:0:ffff:ffff:ffff:ffff:ffff",
-            Benchmarking,
-            Some(Protocols),
-            Some(Protocols),
-        ),
-        (
-            "2001:2:1::",
-            "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff",
-            Protocols,
-            Some(Benchmarking),
-            None,
-        ),
-        ("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", Documentation, None, None),
-        ("3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff", Documentation, None, None),
-        ("4000::", "fbff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", Reserved, None, Some(UniqueLocal)),
-        ("fc00::", "fd00:ec2::22", UniqueLocal, Some(Reserved), Some(Metadata)),
-        ("fd00:ec2::255", "fd20:ce::253", UniqueLocal, Some(Metadata), Some(Metadata)),
-        (
-            "fd20:ce::255",
-            "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
-            UniqueLocal,
-            Some(Metadata),
-            Some(Reserved),
-        ),
-        (
-            "fe80::",
-            "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
-            LinkLocal,
-            Some(Reserved),
-            Some(SiteLocal),
-        ),
-        (
-            "fec0::",
-            "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
-            SiteLocal,
-            Some(LinkLocal),
-            Some(Multicast),
-        ),
-    ];
-    for (first, last, expected, before, after) in table {
+    for (first, last, expected, before, after) in BLOCKS_OF_IPV6 {
         let bits = |text: &str| text.parse::<Ipv6Addr>().unwrap().to_bits();
         // A neighbour in 2001::/32 carries an address; which one is the next test's.
         let at = |bits: u128| {
