@@ -29,6 +29,7 @@ pub mod capability;
 pub mod confine;
 pub mod denial;
 pub mod doctor;
+pub mod egress;
 pub mod error;
 pub mod exec;
 pub mod ids;
