@@ -10,10 +10,11 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::places::Layout;
 use super::rules::{self, Meaning};
-use super::{Content, Place};
+use super::{Content, Place, Plan};
 use crate::error::{Result, SandboxError};
 use crate::path::{SandboxPath, quoted};
 use crate::policy::Policy;
@@ -71,6 +72,41 @@ pub struct Mounted {
     pub target: SandboxPath,
     /// What.
     pub shown: Shown,
+}
+
+impl Plan {
+    /// The plan of a session with the same policy and the same mounts, but folders and layers of its
+    /// own: nothing else of it changes, so nothing is looked up again. `None` where the two differ in
+    /// more, or where this plan shows other folders than `ours`.
+    pub(crate) fn with_folders_of(&self, ours: &[Mounted], theirs: &[Mounted]) -> Option<Self> {
+        let mut plan = self.clone();
+        if ours.len() != theirs.len() {
+            return None;
+        }
+        for (our, their) in ours.iter().zip(theirs) {
+            if our.target != their.target {
+                return None;
+            }
+            match (&our.shown, &their.shown) {
+                (Shown::Own { source: old }, Shown::Own { source: new }) => {
+                    let places = Arc::make_mut(&mut plan.places);
+                    let place = places.iter_mut().find(|it| it.source.as_ref() == Some(old))?;
+                    place.source = Some(new.clone());
+                }
+                (
+                    Shown::Layered { source: old, layers: ours },
+                    Shown::Layered { source: new, layers: theirs },
+                ) if old == new => {
+                    let layers = Arc::make_mut(&mut plan.layers);
+                    let known = layers.values_mut().find(|known| *known == ours)?;
+                    *known = theirs.clone();
+                }
+                (same, other) if same == other => {}
+                _ => return None,
+            }
+        }
+        Some(plan)
+    }
 }
 
 impl Mounted {
