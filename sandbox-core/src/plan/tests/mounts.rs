@@ -106,7 +106,7 @@ fn a_fork_has_its_parents_plan_with_folders_of_its_own() {
     let hidden = || empty().hide("/home/me/repo/.env").unwrap();
     let (ours, theirs) = (of_session("parent"), of_session("fork"));
     let parent = furnished(&files, hidden(), &ours).unwrap();
-    let fork = parent.with_folders_of(&ours, &theirs).unwrap();
+    let fork = parent.with_folders_of(&ours, &theirs, &files).unwrap();
     let anew = furnished(&files, hidden(), &theirs).unwrap();
     assert_eq!(format!("{fork:?}"), format!("{anew:?}"));
     assert_ne!(format!("{fork:?}"), format!("{parent:?}"));
@@ -132,12 +132,16 @@ fn what_differs_in_more_than_its_folders_is_no_fork() {
     for (number, change) in others.iter().enumerate() {
         let mut theirs = of_session("fork");
         change(&mut theirs);
-        assert!(parent.with_folders_of(&ours, &theirs).is_none(), "{number}");
+        assert!(parent.with_folders_of(&ours, &theirs, &files).is_none(), "{number}");
     }
     // Meanwhile the parent has got other layers, or another folder.
     for at in [1, 2] {
         let mut meanwhile = ours.clone();
         meanwhile[at] = of_session("another")[at].clone();
-        assert!(parent.with_folders_of(&meanwhile, &of_session("fork")).is_none(), "{at}");
+        assert!(parent.with_folders_of(&meanwhile, &of_session("fork"), &files).is_none(), "{at}");
     }
+    // A source leads elsewhere now.
+    let mut bent = machine();
+    bent.add("/home/me/repo -> /home/me/.ssh");
+    assert!(parent.with_folders_of(&ours, &of_session("fork"), &bent).is_none());
 }

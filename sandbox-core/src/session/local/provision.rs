@@ -46,8 +46,9 @@ pub(super) struct Furnished {
 
 impl Furnished {
     /// The plan and the report of a fork with these mounts.
-    fn of_fork(self, mounted: &[Mounted]) -> Option<(Plan, Report)> {
-        Some((self.plan.with_folders_of(&self.mounted, mounted)?, self.report))
+    fn of_fork(self, mounted: &[Mounted], host: &Host<'_>) -> Option<(Plan, Report)> {
+        let plan = self.plan.with_folders_of(&self.mounted, mounted, host.files)?;
+        Some((plan, self.report))
     }
 }
 
@@ -82,7 +83,7 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
         let root = layer_folder.as_ref().map_or(Path::new(""), |layers| layers.path());
         let layers = stacks.iter().map(|stack| stack.mounted(root));
         let mounted: Vec<Mounted> = fixed.iter().cloned().chain(layers).collect();
-        let (plan, report) = match from.furnished.and_then(|it| it.of_fork(&mounted)) {
+        let (plan, report) = match from.furnished.and_then(|it| it.of_fork(&mounted, &host)) {
             Some(same) => same,
             None => self.plan(&spec.policy, &mounted, &host)?,
         };
