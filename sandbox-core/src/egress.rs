@@ -23,6 +23,8 @@
 
 pub mod address;
 pub mod dns;
+pub mod flight;
+pub mod http;
 pub mod names;
 pub mod rules;
 
