@@ -22,10 +22,15 @@
 //! does not do: it opens no socket, reads no clock and asks no resolver.
 
 pub mod address;
+pub mod decision;
+pub mod dial;
 pub mod dns;
 pub mod flight;
 pub mod http;
 pub mod names;
+pub mod own;
+pub mod proxy;
+pub mod resolve;
 pub mod rules;
 
 pub use crate::policy::network::{Host, HostName, HostNameError, HostRule, Ports, Protocol};
