@@ -25,6 +25,7 @@ const SET_ASIDE: u32 = 16;
 pub struct Range {
     v4: Ipv4Net,
     v6: Ipv6Net,
+    has_v6: bool,
 }
 
 /// Why a pair of blocks is no [`Range`].
@@ -66,7 +67,19 @@ impl Range {
         if v4.prefix_len() > 24 || v6.prefix_len() > 96 {
             return Err(RangeError { v4, v6 });
         }
-        Ok(Self { v4: v4.trunc(), v6: v6.trunc() })
+        Ok(Self { v4: v4.trunc(), v6: v6.trunc(), has_v6: true })
+    }
+
+    /// The same range for a kernel without IPv6: `AAAA` questions have empty answers.
+    #[must_use]
+    pub fn without_v6(self) -> Self {
+        Self { has_v6: false, ..self }
+    }
+
+    /// Whether names have an IPv6 address, too.
+    #[must_use]
+    pub fn has_v6(&self) -> bool {
+        self.has_v6
     }
 
     /// The IPv4 block.
@@ -124,6 +137,7 @@ impl Default for Range {
         Self {
             v4: Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 0, 0), 15),
             v6: Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0x5b, 0, 0, 0, 0, 0, 0), 64),
+            has_v6: true,
         }
     }
 }

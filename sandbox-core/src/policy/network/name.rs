@@ -59,11 +59,11 @@ impl HostName {
         let mut name = String::new();
         for label in labels {
             let label = check_label(label)?;
-            if name.len() + 1 + label.len() > Self::LONGEST + 1 {
-                return Err(HostNameError::Long);
-            }
             if !name.is_empty() {
                 name.push('.');
+            }
+            if name.len() + label.len() > Self::LONGEST {
+                return Err(HostNameError::Long);
             }
             name.push_str(label);
         }
