@@ -26,6 +26,7 @@ pub mod decision;
 pub mod dial;
 pub mod dns;
 pub mod flight;
+pub mod gateway;
 pub mod http;
 pub mod names;
 pub mod own;

@@ -25,7 +25,7 @@ pub struct Decision {
     pub session: Arc<str>,
     /// The rule that allowed it, or that named the host and did not allow this.
     pub rule: Option<String>,
-    /// The name or address that was asked for.
+    /// The name or address that was asked for; empty if the client of a proxy named none.
     pub host: String,
     /// The port.
     pub port: u16,
@@ -101,15 +101,30 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// A client that did not get as far as naming a host.
+    pub(crate) fn nameless(log: &Arc<Log>, session: &Arc<str>) -> Self {
+        Self::of(log, session, (String::new(), 0, Protocol::Tcp), None)
+    }
+
     pub(crate) fn new(log: &Arc<Log>, session: &Arc<str>, ask: &Ask) -> Self {
+        let asked = (ask.target.to_string(), ask.port, ask.protocol);
+        Self::of(log, session, asked, Some(ask.rule()))
+    }
+
+    fn of(
+        log: &Arc<Log>,
+        session: &Arc<str>,
+        (host, port, protocol): (String, u16, Protocol),
+        suggestion: Option<String>,
+    ) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let decision = Decision {
             time_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
             session: Arc::clone(session),
             rule: None,
-            host: ask.target.to_string(),
-            port: ask.port,
-            protocol: ask.protocol,
+            host,
+            port,
+            protocol,
             verdict: Verdict::Allow,
             reason: None,
             end: Some(End::Stopped),
@@ -117,7 +132,6 @@ impl Entry {
             bytes_down: 0,
             duration_ms: 0,
         };
-        let suggestion = Some(ask.rule());
         Self { log: Arc::clone(log), started: Instant::now(), decision, suggestion }
     }
 

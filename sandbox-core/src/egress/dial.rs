@@ -5,7 +5,7 @@
 //! ones alone; a name that has only others is refused.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::address::{Kind, special};
 use super::decision::{Ask, Reason};
 use super::own::{Own, SystemAddresses};
 use super::resolve::{Resolver, SystemResolver};
-use super::rules::{Rules, Target};
+use super::rules::{Refusal, Rules, Target};
 use crate::policy::network::HostRule;
 
 /// How many addresses of a name are tried.
@@ -100,15 +100,7 @@ impl Dialler {
         let mut refused = None;
         let mut good = Vec::new();
         for address in all {
-            // The judge also looks at the IPv4 address inside of an IPv6 one.
-            let inner = match special(address) {
-                Some(Kind::Translated(_, inner)) => Some(inner.into()),
-                _ => None,
-            };
-            let forms = [Some(address), inner];
-            let own: Vec<_> =
-                forms.into_iter().flatten().filter(|form| self.own.is_own(*form)).collect();
-            match rules.admits(rule, address, ask.port, ask.protocol, &own) {
+            match self.admits(rules, rule, ask, address) {
                 Ok(()) => good.push(SocketAddr::new(address, ask.port)),
                 Err(refusal) => refused = Some(refusal),
             }
@@ -119,6 +111,27 @@ impl Dialler {
             _ if good.is_empty() => Err(DialError::Unresolved(io::ErrorKind::NotFound.into())),
             _ => Ok(good),
         }
+    }
+
+    /// Whether one address may be dialled for what `rule` allows.
+    ///
+    /// # Errors
+    /// It is a special address, or one of the host's own, and no rule opens it.
+    pub fn admits(
+        &self,
+        rules: &Rules,
+        rule: &HostRule,
+        ask: &Ask,
+        address: IpAddr,
+    ) -> Result<(), Refusal> {
+        // The judge also looks at the IPv4 address inside of an IPv6 one.
+        let inner = match special(address) {
+            Some(Kind::Translated(_, inner)) => Some(inner.into()),
+            _ => None,
+        };
+        let forms = [Some(address), inner].into_iter().flatten();
+        let own: Vec<_> = forms.filter(|form| self.own.is_own(*form)).collect();
+        rules.admits(rule, address, ask.port, ask.protocol, &own)
     }
 
     /// Connects to the first of these addresses that answers: in their order, each a moment after

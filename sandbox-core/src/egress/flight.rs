@@ -198,4 +198,4 @@ fn is_request(line: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

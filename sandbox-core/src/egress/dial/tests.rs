@@ -1,10 +1,10 @@
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use tokio::net::TcpListener;
 
 use super::*;
 use crate::egress::resolve::StaticResolver;
-use crate::egress::{Protocol, Refusal};
+use crate::egress::Protocol;
 
 fn ask(target: &str, port: u16) -> Ask {
     Ask { target: target.parse().unwrap(), port, protocol: Protocol::Tcp }
