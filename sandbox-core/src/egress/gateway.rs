@@ -20,6 +20,7 @@ mod access;
 mod approval;
 mod budget;
 mod connection;
+mod datagrams;
 mod limits;
 mod pump;
 mod upward;
@@ -38,6 +39,7 @@ use super::names::{Names, Range};
 use super::rules::Rules;
 
 pub use approval::Approver;
+pub use datagrams::{Arrived, Datagrams};
 pub use limits::Limits;
 
 use access::Access;
@@ -185,6 +187,15 @@ impl Gateway {
     /// Outside of a tokio runtime.
     pub fn serve(&self, listener: impl Listener + 'static, mode: Mode) {
         let work = accept::serve(Arc::clone(&self.shared), listener, mode);
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(work);
+    }
+
+    /// Serves datagrams, on the runtime that this is called on.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn serve_datagrams(&self, port: Arc<dyn Datagrams>) {
+        let work = datagrams::serve(Arc::clone(&self.shared), port);
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(work);
     }
 

@@ -35,8 +35,9 @@ impl Own for SystemAddresses {
             Ok(_) if !binds_anything(address) => true,
             Ok(socket) => drop_and_ask(socket, address),
             // No such address, or not even its family: whoever dials it will see.
-            Err(error) => !matches!(error.kind(), ErrorKind::AddrNotAvailable)
-                && !is_unsupported(&error),
+            Err(error) => {
+                !matches!(error.kind(), ErrorKind::AddrNotAvailable) && !is_unsupported(&error)
+            }
         }
     }
 }

@@ -162,12 +162,10 @@ async fn talk(
     match voice(come) {
         Voice::Socks => socks5(stream, come).await,
         Voice::OldSocks => Err(Ungreeted::Refused(Voice::OldSocks, Reason::Unsupported)),
-        voice => {
-            http(stream, come).await.map_err(|reason| match reason {
-                Some(reason) => Ungreeted::Refused(voice, reason),
-                None => Ungreeted::Gone,
-            })
-        }
+        voice => http(stream, come).await.map_err(|reason| match reason {
+            Some(reason) => Ungreeted::Refused(voice, reason),
+            None => Ungreeted::Gone,
+        }),
     }
 }
 
@@ -208,9 +206,7 @@ async fn socks5(
         let _ = send(stream, &[socks::VERSION, socks::NO_METHOD]).await;
         return Err(Ungreeted::Refused(Voice::Silent, Reason::Unsupported));
     }
-    send(stream, &[socks::VERSION, socks::NO_AUTHENTICATION])
-        .await
-        .map_err(|_| Ungreeted::Gone)?;
+    send(stream, &[socks::VERSION, socks::NO_AUTHENTICATION]).await.map_err(|_| Ungreeted::Gone)?;
     come.drain(..used);
     let (used, request) = loop {
         match socks::request(come).map_err(refused)? {

@@ -33,7 +33,9 @@ pub enum Reason {
     #[error("the client began a TLS handshake, a request or a greeting and did not end it in time")]
     Unfinished,
     /// The client asked the server for a tunnel.
-    #[error("the client asked the server for a tunnel to a host that no rule could be held against")]
+    #[error(
+        "the client asked the server for a tunnel to a host that no rule could be held against"
+    )]
     Tunnel,
     /// HTTP/2 without TLS on a web port, or another protocol in which hosts cannot be seen.
     #[error("the client changed to a protocol in which the host of a request cannot be seen")]

@@ -82,6 +82,18 @@ impl<'a> Budget<'a> {
         common
     }
 
+    /// Takes room for all of it, or none.
+    pub(super) fn take_all(&self, count: usize) -> bool {
+        let own = take(&self.left, count);
+        let common = if own == count { take(&self.meter.left, count) } else { 0 };
+        if own < count || common < count {
+            give(&self.left, own);
+            give(&self.meter.left, common);
+            return false;
+        }
+        true
+    }
+
     /// Gives room back that was not needed.
     pub(super) fn give_back(&self, count: usize) {
         give(&self.left, count);

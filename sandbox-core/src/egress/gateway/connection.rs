@@ -16,7 +16,6 @@ use crate::egress::decision::{Ask, End, Entry, Reason};
 use crate::egress::dial::DialError;
 use crate::egress::http::Requests;
 use crate::egress::proxy::{Greeting, Trouble, Ungreeted, Voice, greet};
-use crate::egress::rules::Target;
 use crate::policy::network::Protocol;
 
 /// How long, and how much, a client that was refused may go on sending. Closing on unread bytes
@@ -28,12 +27,9 @@ const UNREAD: u64 = 256 << 10;
 pub(super) async fn transparent(shared: &Shared, stream: TcpStream, address: SocketAddr) {
     let place = shared.meter.enter();
     let client = Side::new(stream);
-    let target = Target::Address(address.ip().to_canonical());
-    let asked = Ask { target: target.clone(), port: address.port(), protocol: Protocol::Tcp };
-    let found = shared.access.identify(target);
-    let ask = found.as_ref().map_or(asked.clone(), |target| Ask { target: target.clone(), ..asked });
+    let (ask, unknown) = shared.asked(address, Protocol::Tcp);
     let entry = Entry::new(&shared.log, &shared.session, &ask);
-    if let Some(reason) = shared.full(place.is_some()).or(found.err()) {
+    if let Some(reason) = shared.full(place.is_some()).or(unknown) {
         return entry.deny(reason);
     }
     tunnel(shared, client, &ask, entry, Vec::new(), Voice::Silent).await;
@@ -68,7 +64,7 @@ pub(super) async fn proxied(shared: &Shared, stream: TcpStream) {
 
 impl Shared {
     /// Why nobody can be served any more, if so.
-    fn full(&self, has_place: bool) -> Option<Reason> {
+    pub(super) fn full(&self, has_place: bool) -> Option<Reason> {
         let spent = || self.limits.bytes.filter(|_| self.meter.is_spent());
         match has_place {
             false => Some(Reason::TooMany { limit: self.limits.connections }),

@@ -30,6 +30,11 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; CHUNK]);
 }
 
+/// Lends the thread's buffer.
+pub(super) fn with_scratch<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
+    SCRATCH.with_borrow_mut(|scratch| work(scratch))
+}
+
 /// One end of a connection. Unless it is [done](Self::done) it is reset when dropped, so that
 /// nobody takes what was cut off for the end.
 #[derive(Debug)]
@@ -314,7 +319,7 @@ fn receive<T>(
     handle: impl FnOnce(&[u8]) -> Result<Option<T>, Stop>,
 ) -> Result<Option<(usize, Option<T>)>, Stop> {
     let room = budget.take(CHUNK);
-    let outcome = SCRATCH.with_borrow_mut(|scratch| {
+    let outcome = with_scratch(|scratch| {
         // An empty read would look like the end.
         let count = match from.try_read(&mut scratch[..room.max(1)]) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),

@@ -1,4 +1,5 @@
 mod approvals;
+mod flows;
 mod proxied;
 mod transparent;
 mod trouble;

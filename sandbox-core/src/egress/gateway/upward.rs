@@ -57,7 +57,11 @@ impl Upward {
     }
 
     /// Takes bytes of the client and puts out what may pass.
-    pub(super) fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Option<Other>, Reason> {
+    pub(super) fn push(
+        &mut self,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Other>, Reason> {
         match self {
             Self::Free => out.extend_from_slice(bytes),
             Self::Requests(requests) => {

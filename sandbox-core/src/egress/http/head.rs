@@ -62,7 +62,13 @@ impl Head {
             return Err(Malformed::Host);
         }
         let framing = fields.framing(version)?;
-        Ok(Self { method: method.into(), form, host: fields.host, framing, upgrade: fields.upgrade })
+        Ok(Self {
+            method: method.into(),
+            form,
+            host: fields.host,
+            framing,
+            upgrade: fields.upgrade,
+        })
     }
 
     /// The request's method.
@@ -143,8 +149,7 @@ fn request(line: &[u8]) -> Result<(&str, &str, Version), Malformed> {
     let text = std::str::from_utf8(line).map_err(|_| Malformed::Line)?;
     let mut parts = text.split(' ');
     let (method, target, version) = (parts.next(), parts.next(), parts.next());
-    let (Some(method), Some(target), Some(version), None) =
-        (method, target, version, parts.next())
+    let (Some(method), Some(target), Some(version), None) = (method, target, version, parts.next())
     else {
         return Err(Malformed::Line);
     };

@@ -63,7 +63,8 @@ fn path(method: &str, url: &str) -> Result<String, Malformed> {
 fn named(fields: &[(&str, &[u8])]) -> Result<Vec<String>, Malformed> {
     let mut names = Vec::new();
     for (name, value) in fields {
-        if !name.eq_ignore_ascii_case("connection") && !name.eq_ignore_ascii_case("proxy-connection")
+        if !name.eq_ignore_ascii_case("connection")
+            && !name.eq_ignore_ascii_case("proxy-connection")
         {
             continue;
         }

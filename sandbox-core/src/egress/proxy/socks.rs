@@ -76,12 +76,12 @@ pub fn request(bytes: &[u8]) -> Result<Option<(usize, Request)>, Malformed> {
 /// The address, and what stands behind it.
 fn address(kind: u8, bytes: &[u8]) -> Result<Option<(Target, &[u8])>, Malformed> {
     match (kind, bytes) {
-        (1, _) => Ok(bytes.split_first_chunk::<4>().map(|(octets, rest)| {
-            (Target::Address(IpAddr::from(*octets)), rest)
-        })),
-        (4, _) => Ok(bytes.split_first_chunk::<16>().map(|(octets, rest)| {
-            (Target::Address(IpAddr::from(*octets)), rest)
-        })),
+        (1, _) => Ok(bytes
+            .split_first_chunk::<4>()
+            .map(|(octets, rest)| (Target::Address(IpAddr::from(*octets)), rest))),
+        (4, _) => Ok(bytes
+            .split_first_chunk::<16>()
+            .map(|(octets, rest)| (Target::Address(IpAddr::from(*octets)), rest))),
         (3, []) => Ok(None),
         (3, [length, rest @ ..]) => {
             let Some((name, rest)) = rest.split_at_checked((*length).into()) else {

@@ -76,8 +76,16 @@ async fn absolute_requests_are_passed_on_whole() {
 async fn what_is_not_offered_is_refused_in_its_own_words() {
     let reasons = [
         (&b"\x04\x01\x00\x50\xc0\x00\x02\x01\x00"[..], Voice::OldSocks, Reason::Unsupported),
-        (b"\x05\x01\x00\x05\x03\x00\x01\xc0\x00\x02\x01\x00\x50", Voice::Socks, Reason::Unsupported),
-        (b"\x05\x01\x00\x05\x02\x00\x01\xc0\x00\x02\x01\x00\x50", Voice::Socks, Reason::Unsupported),
+        (
+            b"\x05\x01\x00\x05\x03\x00\x01\xc0\x00\x02\x01\x00\x50",
+            Voice::Socks,
+            Reason::Unsupported,
+        ),
+        (
+            b"\x05\x01\x00\x05\x02\x00\x01\xc0\x00\x02\x01\x00\x50",
+            Voice::Socks,
+            Reason::Unsupported,
+        ),
         (b"\x05\x01\x02", Voice::Silent, Reason::Unsupported),
         (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", Voice::Http, Reason::Unsupported),
         (b"GET / HTTP/1.1\nHost: a\n\n", Voice::Http, Malformed::Line.into()),

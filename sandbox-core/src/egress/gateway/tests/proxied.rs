@@ -93,8 +93,7 @@ async fn requests_of_one_connection_go_to_their_servers() {
     let world = World::new().await;
     let (other, port) = with_other(&world).await;
     let mut client = world.proxied().await;
-    let (here, there) =
-        (format!("example.org:{}", world.port), format!("other.example:{port}"));
+    let (here, there) = (format!("example.org:{}", world.port), format!("other.example:{port}"));
     client.write_all(absolute(&here).as_bytes()).await.unwrap();
     let mut server = world.accepted().await;
     for _ in 0..2 {

@@ -74,10 +74,8 @@ async fn nobody_at_the_address_is_no_denial() {
 
 #[tokio::test]
 async fn more_connections_than_there_may_be_are_denied() {
-    let world = World::with(|setup| {
-        setup.limits(Limits { connections: 2, ..Limits::default() })
-    })
-    .await;
+    let world =
+        World::with(|setup| setup.limits(Limits { connections: 2, ..Limits::default() })).await;
     let (first, second) = (world.client("example.org").await, world.client("example.org").await);
     let servers = (world.accepted().await, world.accepted().await);
     let mut third = world.client("example.org").await;

@@ -29,7 +29,8 @@ fn a_head_ends_at_its_empty_line() {
 
 #[test]
 fn what_decides_is_read() {
-    let head = parse("PURGE /x HTTP/1.1\r\nhOsT:\tExample.org.:8080 \r\nContent-Length: 12\r\n\r\n");
+    let head =
+        parse("PURGE /x HTTP/1.1\r\nhOsT:\tExample.org.:8080 \r\nContent-Length: 12\r\n\r\n");
     let head = head.unwrap();
     assert_eq!((head.method(), head.form()), ("PURGE", &Form::Origin));
     assert_eq!(head.host().unwrap().to_string(), "example.org:8080");
@@ -72,7 +73,11 @@ fn lengths_that_servers_read_differently_are_refused() {
         "Transfer-Encoding: chunked, identity\r\n",
         "Transfer-Encoding: xchunked\r\n",
     ] {
-        assert_eq!(with(&format!("Host: a\r\n{fields}")).err(), Some(Malformed::Framing), "{fields:?}");
+        assert_eq!(
+            with(&format!("Host: a\r\n{fields}")).err(),
+            Some(Malformed::Framing),
+            "{fields:?}"
+        );
     }
     let old = parse("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n");
     assert_eq!(old.err(), Some(Malformed::Framing));
@@ -115,7 +120,10 @@ fn a_request_names_one_host_in_all_places() {
         head.stranger(&example, 80).map(ToString::to_string)
     };
     assert_eq!(stranger("GET / HTTP/1.1\r\nHost: EXAMPLE.org.\r\n\r\n"), None);
-    assert_eq!(stranger("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"), Some("evil.example".into()));
+    assert_eq!(
+        stranger("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
+        Some("evil.example".into())
+    );
     assert_eq!(
         stranger("GET http://evil.example/ HTTP/1.1\r\nHost: example.org\r\n\r\n"),
         Some("evil.example".into())

@@ -41,9 +41,8 @@ fn every_request_is_judged() {
 
 #[test]
 fn a_request_cannot_hide_in_another_ones_body() {
-    let smuggled = format!(
-        "POST / HTTP/1.1\r\nHost: example.org\r\nContent-Length: 0\r\n\r\n\r\n{EVIL}"
-    );
+    let smuggled =
+        format!("POST / HTTP/1.1\r\nHost: example.org\r\nContent-Length: 0\r\n\r\n\r\n{EVIL}");
     assert!(matches!(feed(&mut direct(), smuggled.as_bytes(), 9).1, Err(Fault::Host(_))));
     let both = format!(
         "POST / HTTP/1.1\r\nHost: example.org\r\nContent-Length: 50\r\n\
