@@ -133,6 +133,29 @@ impl Flight {
         Ok(first)
     }
 
+    /// After a verdict of TLS: how much of the bytes belongs to the ClientHello.
+    #[must_use]
+    pub fn hello_length(&self) -> usize {
+        self.hello.taken()
+    }
+
+    /// Judges what a client of TLS sends after its first ClientHello, all of it so far. A server may
+    /// have it send another one; anything else is opaque.
+    ///
+    /// # Errors
+    /// The second ClientHello is malformed, or what is needed for a verdict is too long.
+    pub fn judge_again(&mut self, bytes: &[u8]) -> Result<Option<First>, Malformed> {
+        let first = match tls::again(bytes) {
+            None => None,
+            Some(None) => Some(First::Opaque),
+            Some(Some(at)) => self.hello.read(&bytes[at..])?.map(|name| First::Tls { name }),
+        };
+        if first.is_none() && bytes.len() >= MOST {
+            return Err(Malformed::TooLong);
+        }
+        Ok(first)
+    }
+
     /// Whether this beginning of a first line names nobody as far as it goes, so that it can be
     /// passed on while more is awaited: for clients that send a word and wait for an answer.
     #[must_use]

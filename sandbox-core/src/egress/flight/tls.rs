@@ -11,6 +11,8 @@ use super::{MOST, Malformed};
 const HANDSHAKE: u8 = 22;
 /// The handshake message that opens a connection.
 const CLIENT_HELLO: u8 = 1;
+/// The record type that a client may send between two hellos, without a meaning of its own.
+const CHANGE_CIPHER_SPEC: u8 = 20;
 /// The most that a record holds before it is encrypted.
 const RECORD: usize = 1 << 14;
 /// The extension with the server's name, and the kind of name that is a host's.
@@ -51,6 +53,11 @@ impl Hello {
         }
     }
 
+    /// How much of what the client sent belongs to the message.
+    pub(super) fn taken(&self) -> usize {
+        self.taken
+    }
+
     /// The length of the message with its header, once that is known.
     fn length(&self) -> Result<Option<usize>, Malformed> {
         match *self.message {
@@ -72,6 +79,32 @@ impl Hello {
             return Err(Malformed::Hello);
         }
         Ok(content.get(..length))
+    }
+}
+
+/// Where a second hello begins behind the first: a server may ask for one (RFC 8446, section 4.1.4),
+/// and might take the name from there. `None` while that is open, and then whether there is one.
+///
+/// Behind a first hello without such a request come other messages, or encrypted ones, which are
+/// random. Those are taken for a hello only if their first six bytes are those of one.
+pub(super) fn again(bytes: &[u8]) -> Option<Option<usize>> {
+    let mut at = 0;
+    loop {
+        let [kind, _, _, high, low, content @ ..] = bytes.get(at..)? else { return None };
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        match *kind {
+            CHANGE_CIPHER_SPEC => at += 5 + length,
+            HANDSHAKE => {
+                let content = &content[..length.min(content.len())];
+                let like = [Some(CLIENT_HELLO), Some(0), None, None, Some(3), Some(3)];
+                let agrees = |(byte, like): (&u8, Option<u8>)| like.is_none_or(|it| it == *byte);
+                if !content.iter().zip(like).all(agrees) {
+                    return Some(None);
+                }
+                return (content.len() >= like.len().min(length)).then_some(Some(at));
+            }
+            _ => return Some(None),
+        }
     }
 }
 

@@ -104,6 +104,6 @@ impl Access {
             }
         }
         // The rules last as long as this value does.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Opening {
     ask: Ask,
     flight: Flight,
     held: Vec<u8>,
+    /// The first ClientHello has passed, and a second one may come.
+    again: bool,
     /// How much of what is held has been passed on: the beginning of a line that names nobody.
     passed: usize,
     since: Option<Instant>,
@@ -44,6 +46,7 @@ impl Upward {
             ask: ask.clone(),
             flight: Flight::default(),
             held: Vec::new(),
+            again: false,
             passed: 0,
             since: None,
             patience,
@@ -71,10 +74,9 @@ impl Upward {
                 };
             }
             Self::Opening(opening) => {
-                opening.since.get_or_insert_with(Instant::now);
                 opening.held.extend_from_slice(bytes);
-                if let Some(first) = opening.flight.judge(&opening.held)? {
-                    *self = opening.conclude(first, out)?;
+                if let Some(next) = opening.judge(out)? {
+                    *self = next;
                 }
             }
         }
@@ -84,8 +86,12 @@ impl Upward {
     /// The client sends no more.
     pub(super) fn ended(&mut self, out: &mut Vec<u8>) -> Result<(), Reason> {
         if let Self::Opening(opening) = self {
-            let first = std::mem::take(&mut opening.flight).ended(&opening.held)?;
-            *self = opening.conclude(first, out)?;
+            let first = match opening.again {
+                // Cut off in the middle of the handshake, which no server goes on with.
+                true => First::Opaque,
+                false => std::mem::take(&mut opening.flight).ended(&opening.held)?,
+            };
+            *self = opening.conclude(first, out)?.unwrap_or(Self::Free);
         }
         Ok(())
     }
@@ -101,13 +107,11 @@ impl Upward {
     /// When [`late`](Self::late) has something to say.
     pub(super) fn due(&self) -> Option<Instant> {
         let Self::Opening(opening) = self else { return None };
-        let word = opening.passed < opening.held.len() && Flight::is_word(&opening.held);
-        let wait = match (word, opening.passed) {
-            (true, _) => opening.patience,
-            (false, 0) => opening.deadline,
+        let wait = match opening.is_word() {
             // A client that talks in words, and waits for answers in between.
-            (false, _) if Flight::is_word(&opening.held) => return None,
-            (false, _) => opening.deadline,
+            true if opening.passed == opening.held.len() => return None,
+            true => opening.patience,
+            false => opening.deadline,
         };
         opening.since.map(|since| since + wait)
     }
@@ -115,7 +119,7 @@ impl Upward {
     /// Passes a word on, or gives a client up that does not end what it began.
     pub(super) fn late(&mut self, out: &mut Vec<u8>) -> Result<(), Reason> {
         let Self::Opening(opening) = self else { return Ok(()) };
-        if !Flight::is_word(&opening.held) {
+        if !opening.is_word() {
             return Err(Reason::Unfinished);
         }
         out.extend_from_slice(&opening.held[opening.passed..]);
@@ -125,32 +129,70 @@ impl Upward {
 }
 
 impl Opening {
-    /// Holds what the first flight is against what was allowed, and lets it pass.
-    fn conclude(&mut self, first: First, out: &mut Vec<u8>) -> Result<Upward, Reason> {
+    fn is_word(&self) -> bool {
+        !self.again && Flight::is_word(&self.held)
+    }
+
+    /// Judges what is held, as often as there is something new to judge; `Some` when that is over.
+    fn judge(&mut self, out: &mut Vec<u8>) -> Result<Option<Upward>, Reason> {
+        loop {
+            if self.held.is_empty() {
+                self.since = None;
+                return Ok(None);
+            }
+            self.since.get_or_insert_with(Instant::now);
+            let first = match self.again {
+                true => self.flight.judge_again(&self.held)?,
+                false => self.flight.judge(&self.held)?,
+            };
+            let Some(first) = first else { return Ok(None) };
+            if let Some(next) = self.conclude(first, out)? {
+                return Ok(Some(next));
+            }
+        }
+    }
+
+    /// Holds what the client said against what was allowed, and lets it pass. `None`: it may say it
+    /// once more.
+    fn conclude(&mut self, first: First, out: &mut Vec<u8>) -> Result<Option<Upward>, Reason> {
         let by_name = matches!(self.ask.target, Target::Name(_));
-        let held = std::mem::take(&mut self.held);
+        let mut next = Some(Upward::Free);
+        let mut passing = self.held.len();
         match first {
-            First::Tls { name: Some(name) } if by_name => {
-                if target(&name).as_ref() != Some(&self.ask.target) {
-                    return Err(Reason::OtherHost { named: name });
+            First::Tls { name } if by_name => {
+                let other = name.filter(|name| target(name).as_ref() != Some(&self.ask.target));
+                if let Some(named) = other {
+                    return Err(Reason::OtherHost { named });
+                }
+                if !self.again {
+                    passing = self.flight.hello_length();
+                    next = None;
                 }
             }
             // The web's ports are where many hosts share one server.
             First::Http2 if by_name && matches!(self.ask.port, 80 | 443) => {
                 return Err(Reason::HiddenHosts);
             }
-            First::Http(_) => {
-                let mut requests = Requests::direct(self.ask.target.clone(), self.ask.port);
-                let mut passing = Vec::new();
-                requests.push(&held, &mut passing)?;
-                let passed = self.passed.saturating_sub(leading(&held));
-                out.extend_from_slice(passing.get(passed..).unwrap_or_default());
-                return Ok(Upward::Requests(Box::new(requests)));
-            }
+            First::Http(_) => return self.requests(out).map(Some),
             First::Tls { .. } | First::Http2 | First::Opaque => {}
         }
-        out.extend_from_slice(&held[self.passed..]);
-        Ok(Upward::Free)
+        out.extend_from_slice(&self.held[self.passed..passing]);
+        self.held.drain(..passing);
+        if next.is_none() {
+            (self.again, self.passed, self.since) = (true, 0, None);
+            self.flight = Flight::default();
+        }
+        Ok(next)
+    }
+
+    /// Has what is held, and all that follows, judged as requests.
+    fn requests(&self, out: &mut Vec<u8>) -> Result<Upward, Reason> {
+        let mut requests = Requests::direct(self.ask.target.clone(), self.ask.port);
+        let mut passing = Vec::new();
+        requests.push(&self.held, &mut passing)?;
+        let passed = self.passed.saturating_sub(leading(&self.held));
+        out.extend_from_slice(passing.get(passed..).unwrap_or_default());
+        Ok(Upward::Requests(Box::new(requests)))
     }
 }
 
