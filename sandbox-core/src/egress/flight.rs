@@ -17,7 +17,7 @@
 
 mod tls;
 
-use crate::egress::http::{Head, head_end};
+use crate::egress::http::{Head, head_end, is_token};
 
 /// The most that is read before there must be a verdict, in bytes.
 pub const MOST: usize = 64 << 10;
@@ -128,7 +128,9 @@ impl Flight {
             Some(false) => self.text(bytes)?,
         };
         if first.is_none() && bytes.len() >= MOST {
-            return Err(Malformed::TooLong);
+            // No server waits so long for the end of a method.
+            let endless = Self::is_word(bytes) && !has_method(&bytes[leading(bytes)..]);
+            return if endless { Ok(Some(First::Opaque)) } else { Err(Malformed::TooLong) };
         }
         Ok(first)
     }
@@ -183,11 +185,9 @@ impl Flight {
             Some(end) => (&rest[..end], true),
             None => (rest, false),
         };
-        if !line.iter().all(|&byte| is_text(byte)) {
-            return if is_request(line) { Err(Malformed::Line) } else { Ok(Some(First::Opaque)) };
-        }
         if !whole {
-            return Ok(None);
+            let open = has_method(line) || line.iter().all(|&byte| is_text(byte));
+            return Ok(if open { None } else { Some(First::Opaque) });
         }
         if !is_request(line) {
             return Ok(Some(First::Opaque));
@@ -209,6 +209,15 @@ pub(crate) fn leading(bytes: &[u8]) -> usize {
 /// Whether a server might read this in a line: any sign, and what some languages count as blanks.
 fn is_text(byte: u8) -> bool {
     matches!(byte, 0x09..=0x0d | 0x1c..=0x7e | 0x80..)
+}
+
+/// Whether a line begins with what could be a method, and a blank.
+fn has_method(line: &[u8]) -> bool {
+    let blank = |byte: &u8| is_text(*byte) && !byte.is_ascii_graphic();
+    let start = line.iter().position(|byte| !blank(byte)).unwrap_or(line.len());
+    let rest = &line[start..];
+    let length = rest.iter().position(|&byte| !is_token(byte)).unwrap_or(rest.len());
+    length > 0 && rest.get(length).is_some_and(blank)
 }
 
 /// Whether some server might take a line, as far as it goes, for a request.

@@ -17,6 +17,6 @@ pub use requests::{Fault, Requests, Step};
 
 pub(crate) use authority::target;
 pub(crate) use body::Framing;
-pub(crate) use head::end as head_end;
+pub(crate) use head::{end as head_end, is_token};
 
 use super::flight::Malformed;

@@ -124,6 +124,7 @@ fn what_some_server_takes_for_a_request_is_never_opaque() {
         "GET /\0 HTTP/1.1\r\nHost: evil.example\r\n\r\n",
         "X\u{a0}/\u{a0}HTTP/1.0\r\nHost: evil.example\r\n\r\n",
         "PRI * HTTP/2.0\n\n",
+        "X /\0 HTTP/1.1\r\nHost: evil.example\r\n\r\n",
     ] {
         assert!(at_once(text.as_bytes()).is_err(), "{text:?}");
         assert!(slowly(text.as_bytes()).is_err(), "{text:?}");
@@ -160,7 +161,12 @@ fn other_protocols_are_opaque_as_soon_as_that_is_sure() {
 #[test]
 fn a_flight_is_bounded() {
     let word = vec![b'a'; MOST];
-    assert_eq!(at_once(&word).err(), Some(Malformed::TooLong));
+    assert!(at_once(&word[1..]).unwrap().is_none());
+    assert!(matches!(at_once(&word), Ok(Some(First::Opaque))));
+    let json = [b"{\"a b\": ".as_slice(), &word].concat();
+    assert!(matches!(at_once(&json), Ok(Some(First::Opaque))));
+    let target = [b"X /".as_slice(), &word].concat();
+    assert_eq!(at_once(&target).err(), Some(Malformed::TooLong));
     let head = [b"GET / HTTP/1.1\r\nX: ".as_slice(), &word].concat();
     assert_eq!(at_once(&head).err(), Some(Malformed::TooLong));
 }

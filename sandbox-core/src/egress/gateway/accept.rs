@@ -1,12 +1,18 @@
 //! Taking connections, for as long as there is a listener.
+//!
+//! A connection that is taken needs further descriptors: to resolve and to dial. They are set aside
+//! before it is taken, or a burst of clients would take them all and none could be served. While
+//! there are none, connections wait in the kernel.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 
+use super::pump::Side;
 use super::{Listener, Mode, Shared, connection};
 
 /// How long taking pauses after an error, at first and at most. What comes meanwhile waits in the
@@ -14,19 +20,22 @@ use super::{Listener, Mode, Shared, connection};
 const PAUSE: Duration = Duration::from_millis(2);
 const LONGEST: Duration = Duration::from_millis(500);
 
+/// How many descriptors are set aside: one to resolve, one to dial.
+const SPARE: usize = 2;
+
 /// Serves the connections of a listener.
 pub(super) async fn serve(shared: Arc<Shared>, listener: impl Listener, mode: Mode) {
     let mut connections = JoinSet::new();
     let mut pause = PAUSE;
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = take(&listener) => accepted,
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
-            Ok((stream, target)) => {
+            Ok((client, target)) => {
                 pause = PAUSE;
-                connections.spawn(carry(Arc::clone(&shared), stream, target, mode));
+                connections.spawn(carry(Arc::clone(&shared), client, target, mode));
             }
             Err(_) => {
                 tokio::time::sleep(pause).await;
@@ -36,9 +45,17 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: impl Listener, mode: Mo
     }
 }
 
-async fn carry(shared: Arc<Shared>, stream: TcpStream, target: SocketAddr, mode: Mode) {
+/// Takes a connection once there is what it will need.
+async fn take(listener: &impl Listener) -> io::Result<(Side, SocketAddr)> {
+    let socket = |_| TcpSocket::new_v4().or_else(|_| TcpSocket::new_v6());
+    let spare = (0..SPARE).map(socket).collect::<io::Result<_>>()?;
+    let (stream, target) = listener.accept().await?;
+    Ok((Side::new(stream, spare), target))
+}
+
+async fn carry(shared: Arc<Shared>, client: Side, target: SocketAddr, mode: Mode) {
     match mode {
-        Mode::Transparent => connection::transparent(&shared, stream, target).await,
-        Mode::Proxy => connection::proxied(&shared, stream).await,
+        Mode::Transparent => connection::transparent(&shared, client, target).await,
+        Mode::Proxy => connection::proxied(&shared, client).await,
     }
 }

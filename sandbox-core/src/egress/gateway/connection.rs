@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
 use super::Shared;
@@ -24,9 +24,8 @@ const LINGER: Duration = Duration::from_secs(1);
 const UNREAD: u64 = 256 << 10;
 
 /// Serves a client that connected to `address`.
-pub(super) async fn transparent(shared: &Shared, stream: TcpStream, address: SocketAddr) {
+pub(super) async fn transparent(shared: &Shared, client: Side, address: SocketAddr) {
     let place = shared.meter.enter();
-    let client = Side::new(stream);
     let (ask, unknown) = shared.asked(address, Protocol::Tcp);
     let entry = Entry::new(&shared.log, &shared.session, &ask);
     if let Some(reason) = shared.full(place.is_some()).or(unknown) {
@@ -36,9 +35,8 @@ pub(super) async fn transparent(shared: &Shared, stream: TcpStream, address: Soc
 }
 
 /// Serves a client of the proxy.
-pub(super) async fn proxied(shared: &Shared, stream: TcpStream) {
+pub(super) async fn proxied(shared: &Shared, mut client: Side) {
     let place = shared.meter.enter();
-    let mut client = Side::new(stream);
     if let Some(reason) = shared.full(place.is_some()) {
         return Entry::nameless(&shared.log, &shared.session).deny(reason);
     }
@@ -72,10 +70,19 @@ impl Shared {
         }
     }
 
-    /// Connects to what is asked for.
-    async fn open(&self, seen: &Seen, ask: &Ask, entry: &mut Entry) -> Result<Side, DialError> {
+    /// Connects to what is asked for, with the descriptors that were set aside.
+    async fn open(
+        &self,
+        seen: &Seen,
+        ask: &Ask,
+        entry: &mut Entry,
+        mut spare: Vec<TcpSocket>,
+    ) -> Result<Side, DialError> {
+        drop(spare.pop());
         let addresses = self.access.addresses(seen, ask, entry).await?;
-        self.access.dialler.tcp(&addresses).await.map(Side::new)
+        drop(spare);
+        let stream = self.access.dialler.tcp(&addresses).await?;
+        Ok(Side::new(stream, Vec::new()))
     }
 }
 
@@ -89,7 +96,8 @@ async fn tunnel(
     voice: Voice,
 ) {
     let mut seen = shared.access.seen();
-    let server = match shared.open(&seen, ask, &mut entry).await {
+    let spare = std::mem::take(&mut client.spare);
+    let server = match shared.open(&seen, ask, &mut entry, spare).await {
         Ok(server) => server,
         Err(error) => return refuse(client, entry, voice, error).await,
     };
@@ -145,8 +153,9 @@ async fn request(
     let ask = Ask { target, port, protocol: Protocol::Tcp };
     let mut entry = Entry::new(&shared.log, &shared.session, &ask);
     let mut seen = shared.access.seen();
+    let spare = std::mem::take(&mut client.spare);
     let opened = match found {
-        Ok(_) => shared.open(&seen, &ask, &mut entry).await,
+        Ok(_) => shared.open(&seen, &ask, &mut entry, spare).await,
         Err(reason) => Err(DialError::Denied(reason)),
     };
     let server = match opened {

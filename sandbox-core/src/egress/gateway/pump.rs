@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use tokio::io::{AsyncWriteExt as _, Interest, Ready};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep_until};
 
 use super::budget::Budget;
@@ -40,12 +40,14 @@ pub(super) fn with_scratch<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
 #[derive(Debug)]
 pub(super) struct Side {
     pub(super) stream: TcpStream,
+    /// Descriptors that are set aside for what this connection will need.
+    pub(super) spare: Vec<TcpSocket>,
     clean: bool,
 }
 
 impl Side {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, clean: false }
+    pub(super) fn new(stream: TcpStream, spare: Vec<TcpSocket>) -> Self {
+        Self { stream, spare, clean: false }
     }
 
     /// From here on closing is an end like any other.
