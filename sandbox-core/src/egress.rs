@@ -10,7 +10,7 @@
 //!    question cannot carry anything out.
 //! 3. **Gateway.** The program connects to that address. The whole range leads to listeners that
 //!    the sandbox handed out, so the connection ends outside, and its destination tells the name:
-//!    [`Names::name`].
+//!    [`Names::name_of`].
 //! 4. **Decision.** [`Rules::decide`] says whether a rule allows this name, or this address, with
 //!    this port and protocol. What the client says itself in its first bytes must agree.
 //! 5. **Dial.** The name is resolved outside, and each address that comes of it is judged by

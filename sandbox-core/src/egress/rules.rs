@@ -34,8 +34,8 @@ pub struct Rules {
     names: HashMap<HostName, Vec<usize>>,
     below: HashMap<HostName, Vec<usize>>,
     blocks: HashMap<IpNet, Vec<usize>>,
-    /// Whether it is IPv4, and the length of a block.
-    lengths: BTreeSet<(bool, u8)>,
+    /// Which lengths the blocks have.
+    lengths: BTreeSet<u8>,
 }
 
 impl Rules {
@@ -55,7 +55,7 @@ impl Rules {
     }
 
     fn add_block(&mut self, block: IpNet, index: usize) {
-        self.lengths.insert((block.addr().is_ipv4(), block.prefix_len()));
+        self.lengths.insert(block.prefix_len());
         self.blocks.entry(block).or_default().push(index);
     }
 
@@ -159,8 +159,8 @@ impl Rules {
     }
 
     fn covering(&self, address: IpAddr) -> impl Iterator<Item = &HostRule> {
-        let lengths = self.lengths.iter().filter(move |(v4, _)| *v4 == address.is_ipv4());
-        let blocks = lengths.filter_map(move |(_, length)| IpNet::new(address, *length).ok());
+        let blocks =
+            self.lengths.iter().filter_map(move |length| IpNet::new(address, *length).ok());
         blocks
             .filter_map(|block| self.blocks.get(&block.trunc()))
             .flatten()

@@ -2,8 +2,10 @@ use Kind::*;
 
 use super::*;
 
-/// First and last of each range, what it is, and what lies before and after it.
-const BLOCKS_OF_IPV6: [(&str, &str, Kind, Option<Kind>, Option<Kind>); 12] = [
+/// First and last of a range, what it is, and what lies before and after it.
+type Row = (&'static str, &'static str, Kind, Option<Kind>, Option<Kind>);
+
+const BLOCKS_OF_IPV6: [Row; 12] = [
     ("100::", "100::ffff:ffff:ffff:ffff", Discard, Some(Reserved), Some(Reserved)),
     ("2001:1::", "2001:1:ffff:ffff:ffff:ffff:ffff:ffff", Protocols, None, Some(Benchmarking)),
     (

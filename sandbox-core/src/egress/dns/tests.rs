@@ -172,9 +172,13 @@ fn addresses_lead_back_to_names() {
         let expected = RData::PTR(PTR(Name::from_ascii("example.org.").unwrap()));
         assert_eq!(message.unwrap().answers[0].data, expected);
     }
-    for name in
-        ["0.18.198.in-addr.arpa", "17.0.18.198.in-addr.arpa", "8.8.8.8.in-addr.arpa", "arpa"]
-    {
+    for name in [
+        "0.18.198.in-addr.arpa",
+        &v6[2..],
+        "17.0.18.198.in-addr.arpa",
+        "8.8.8.8.in-addr.arpa",
+        "arpa",
+    ] {
         assert_eq!(server.code(&query(name, PTR_TYPE)).0, Verdict::Denied, "{name}");
     }
     // A rule that is gone takes the name with it.
@@ -230,10 +234,11 @@ fn what_is_no_question_is_malformed() {
 fn names_that_point_anywhere_are_malformed() {
     let mut server = Server::new(&["example.org", "*.example.org"]);
     let tail = [0, 1, 0, 1];
-    let names: [&[u8]; 6] = [
+    let names: [&[u8]; 7] = [
         b"\xc0\x0c",         // at itself
         b"\xc0\x0e\xc0\x0c", // at each other
         b"\x01a\xc0\x0c",    // at its own beginning
+        b"\xc0\x0a",         // into the header, where it reads like a name
         b"\xc0\x00",         // into the header
         b"\xff\xff",         // beyond the end
         b"\x40aaaa\0",       // a reserved kind of label
