@@ -1,6 +1,8 @@
 //! The gateway under load, as a process of its own: many connections at once, what they cost, and
 //! what happens when descriptors run out. The test executes itself as the gateway.
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "what helpers of tests cannot do fails the test")]
+#![expect(clippy::print_stdout, reason = "the two processes talk by lines")]
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -89,7 +91,7 @@ fn gateway(server: &str) {
     let gateway = Gateway::setup("load", Rules::new(&[rule.private(true)])).start();
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        writeln!(io::stdout(), "={} {}", "port", listener.local_addr().unwrap().port()).unwrap();
+        println!("=port {}", listener.local_addr().unwrap().port());
         gateway.serve(listener, Mode::Proxy);
         let (sender, mut orders) = tokio::sync::mpsc::unbounded_channel();
         std::thread::spawn(move || {
@@ -103,7 +105,7 @@ fn gateway(server: &str) {
                 "total" => gateway.log().total().to_string(),
                 _ => std::fs::read_to_string("/proc/self/statm").unwrap_or_default(),
             };
-            writeln!(io::stdout(), "={order} {answer}").unwrap();
+            println!("={order} {answer}");
         }
     });
 }
@@ -154,6 +156,7 @@ fn five_hundred_connections_at_once_cost_little() {
     let after = resident(&mut process);
     if let (Some(before), Some(after)) = (before, after) {
         let grown = after.saturating_sub(before);
+        println!("400 connections take {} KiB", grown >> 10);
         assert!(grown < 6 << 20, "400 connections take {grown} bytes");
     }
     for (client, accepted) in &mut pairs {

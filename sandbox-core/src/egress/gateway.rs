@@ -12,6 +12,9 @@
 //! a payload can have much of is bounded: connections, bytes, the time that greetings and silence
 //! take, what is remembered. When descriptors run out, new connections wait in the kernel.
 //!
+//! HTTP/2 without TLS hides its hosts. On the web's ports of a name, where many hosts share a server,
+//! it is refused; at other ports, which a rule lists for a service of its own, it passes.
+//!
 //! [`Gateway::set_rules`] is seen by every connection at once: the ones that no rule allows any more
 //! are reset.
 
