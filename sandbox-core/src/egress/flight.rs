@@ -11,7 +11,7 @@
 //! with a known method and a blank; and what counts as HTTP has one reading or is malformed.
 //!
 //! # Security
-//! What is encrypted is not seen: the Host inside of TLS, the inner name of an encrypted ClientHello
+//! What is encrypted is not seen: TLS that begins later in a connection (STARTTLS), the Host inside of TLS, the inner name of an encrypted ClientHello
 //! (its outer one is judged), QUIC. HTTP/2 without TLS compresses its hosts; it is told apart and
 //! left to the caller to judge.
 

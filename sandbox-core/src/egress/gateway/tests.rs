@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::egress::decision::{Decision, End, Verdict};
 use crate::egress::resolve::StaticResolver;
-use crate::policy::network::{HostName, HostRule};
+use crate::policy::network::HostRule;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const LONG: Duration = Duration::from_secs(20);

@@ -29,6 +29,53 @@ async fn bytes_pass_both_ways_and_are_counted_once() {
 }
 
 #[tokio::test]
+async fn what_a_slow_reader_does_not_take_waits() {
+    let world = World::new().await;
+    let client = world.client("example.org").await;
+    let mut server = world.accepted().await;
+    let bytes: Vec<u8> = (0..4_000_000_u32).map(|number| (number / 251) as u8 | 0x80).collect();
+    let (mut reader, mut writer) = client.into_split();
+    let sent = bytes.clone();
+    let sending = tokio::spawn(async move {
+        writer.write_all(&sent).await.unwrap();
+        writer.shutdown().await.unwrap();
+    });
+    // Nothing is read until nothing more can be sent.
+    let mut echoed = rest(&mut server).await.0;
+    sending.await.unwrap();
+    assert!(echoed == bytes);
+    echoed.reverse();
+    let back = echoed.clone();
+    let answering = tokio::spawn(async move {
+        server.write_all(&echoed).await.unwrap();
+        server.shutdown().await.unwrap();
+    });
+    until(|| world.gateway.log().total() == 0 && !answering.is_finished()).await;
+    let mut got = Vec::new();
+    timeout(LONG, reader.read_to_end(&mut got)).await.unwrap().unwrap();
+    assert!(got == back);
+    let decision = world.decisions(1).await.remove(0);
+    assert_eq!((decision.bytes_up, decision.bytes_down), (4_000_000, 4_000_000));
+}
+
+#[tokio::test]
+async fn a_change_of_protocol_is_carried_once_the_server_agrees() {
+    let world = World::new().await;
+    let mut client = world.client("example.org").await;
+    let mut server = world.accepted().await;
+    let request = b"GET / HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\n\r\n";
+    client.write_all(request).await.unwrap();
+    client.write_all(b"frame").await.unwrap();
+    exactly(&mut server, request).await;
+    let answer = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
+    server.write_all(answer).await.unwrap();
+    exactly(&mut client, answer).await;
+    exactly(&mut server, b"frame").await;
+    client.write_all(b"GET / HTTP/1.1\r\nHost: any.example\r\n\r\n").await.unwrap();
+    exactly(&mut server, b"GET / HTTP/1.1\r\nHost: any.example\r\n\r\n").await;
+}
+
+#[tokio::test]
 async fn a_server_may_speak_first() {
     let world = World::new().await;
     let mut client = world.client("example.org").await;
