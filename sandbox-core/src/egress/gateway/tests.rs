@@ -59,7 +59,10 @@ impl World {
     }
 
     async fn with(change: impl FnOnce(Setup) -> Setup) -> Self {
-        let server = listen().await;
+        Self::over(listen().await, change)
+    }
+
+    fn over(server: TcpListener, change: impl FnOnce(Setup) -> Setup) -> Self {
         let port = server.local_addr().unwrap().port();
         let names = Arc::new(Mutex::new(Names::new(Range::default())));
         let resolver = StaticResolver::default()

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 use crate::egress::flight::tests::{hello, records};
 
@@ -28,34 +30,48 @@ async fn bytes_pass_both_ways_and_are_counted_once() {
     assert!(decision.rule.unwrap().contains("example.org"));
 }
 
+/// Sends bytes in pieces and says how many the system has taken.
+async fn trickle(stream: &TcpStream, bytes: &[u8], taken: &AtomicUsize) {
+    while taken.load(Ordering::Relaxed) < bytes.len() {
+        stream.writable().await.unwrap();
+        if let Ok(count) = stream.try_write(&bytes[taken.load(Ordering::Relaxed)..]) {
+            taken.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Carries bytes that nobody reads until no more can be sent.
+async fn stall(from: &mut TcpStream, to: &mut TcpStream, bytes: &[u8]) {
+    let taken = AtomicUsize::new(0);
+    let slow = async {
+        let mut before = usize::MAX;
+        while before != taken.load(Ordering::Relaxed) {
+            before = taken.load(Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(before < bytes.len(), "more is buffered than was sent");
+        let mut got = vec![0; bytes.len()];
+        timeout(LONG, to.read_exact(&mut got)).await.unwrap().unwrap();
+        assert!(got == bytes);
+    };
+    tokio::join!(trickle(from, bytes, &taken), slow);
+}
+
 #[tokio::test]
 async fn what_a_slow_reader_does_not_take_waits() {
-    let world = World::new().await;
-    let client = world.client("example.org").await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(16 << 10).unwrap();
+    socket.bind((LOOPBACK, 0).into()).unwrap();
+    let world = World::over(socket.listen(8).unwrap(), |setup| setup);
+    let mut client = world.client("example.org").await;
     let mut server = world.accepted().await;
-    let bytes: Vec<u8> = (0..4_000_000_u32).map(|number| (number / 251) as u8 | 0x80).collect();
-    let (mut reader, mut writer) = client.into_split();
-    let sent = bytes.clone();
-    let sending = tokio::spawn(async move {
-        writer.write_all(&sent).await.unwrap();
-        writer.shutdown().await.unwrap();
-    });
-    // Nothing is read until nothing more can be sent.
-    let mut echoed = rest(&mut server).await.0;
-    sending.await.unwrap();
-    assert!(echoed == bytes);
-    echoed.reverse();
-    let back = echoed.clone();
-    let answering = tokio::spawn(async move {
-        server.write_all(&echoed).await.unwrap();
-        server.shutdown().await.unwrap();
-    });
-    until(|| world.gateway.log().total() == 0 && !answering.is_finished()).await;
-    let mut got = Vec::new();
-    timeout(LONG, reader.read_to_end(&mut got)).await.unwrap().unwrap();
-    assert!(got == back);
+    const SIZE: u32 = 24 << 20;
+    let bytes: Vec<u8> = (0..SIZE).map(|number| (number / 251) as u8 | 0x80).collect();
+    stall(&mut client, &mut server, &bytes).await;
+    stall(&mut server, &mut client, &bytes).await;
+    drop((client, server));
     let decision = world.decisions(1).await.remove(0);
-    assert_eq!((decision.bytes_up, decision.bytes_down), (4_000_000, 4_000_000));
+    assert_eq!((decision.bytes_up, decision.bytes_down), (SIZE.into(), SIZE.into()));
 }
 
 #[tokio::test]
