@@ -215,6 +215,13 @@ impl Gateway {
         self.shared.access.rules()
     }
 
+    /// Whether somebody is asked where no rule allows a connection. Then DNS has to answer for names
+    /// that no rule knows, too, or nothing is ever asked about them.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.shared.access.asks()
+    }
+
     /// Records that DNS refused a name, which is where most denials happen: a program that learns no
     /// address does not connect. A name is one decision, with port 0; asked for again it is counted.
     pub fn name_refused(&self, name: &HostName) {

@@ -42,6 +42,10 @@ impl Access {
         self.rules.send_replace(Arc::new(rules));
     }
 
+    pub(super) fn asks(&self) -> bool {
+        self.approvals.approver.is_some()
+    }
+
     pub(super) fn rules(&self) -> Arc<Rules> {
         Arc::clone(&self.rules.borrow())
     }
