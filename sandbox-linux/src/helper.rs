@@ -122,7 +122,8 @@ impl Helper {
     /// # Errors
     /// What the kernel answers.
     pub(crate) fn ready(&self) -> io::Result<()> {
-        order(self.control()?, request::READY, 0, &[], &[])
+        let processor = i32::try_from(rustix::thread::sched_getcpu()).unwrap_or(-1);
+        order(self.control()?, request::READY, processor, &[], &[])
     }
 
     /// Waits until it has come to be.

@@ -134,7 +134,7 @@ pub const OWN_STEPS: [&str; 5] = [
 pub struct Request {
     /// One of [`request`].
     pub kind: u32,
-    /// The signal, or the namespaces.
+    /// The signal, the namespaces, or the processor.
     pub value: i32,
 }
 
@@ -155,7 +155,7 @@ pub mod request {
     pub const RUN: u32 = 6;
     /// To a helper that serves: send a signal to every process of the sandbox.
     pub const SIGNAL_ALL: u32 = 7;
-    /// To a helper that was forked: the start comes in a moment.
+    /// To a helper that was forked: the start comes in a moment, from the processor with this number.
     pub const READY: u32 = 8;
     /// Begin; to a helper that was forked the program may come behind the request, if it is no longer
     /// than [`INLINE`](super::INLINE). The descriptors 0 to 2 and from [`STATUS`](super::fd::STATUS) on come along.

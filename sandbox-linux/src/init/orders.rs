@@ -77,12 +77,20 @@ pub fn start(attached: &mut MaybeUninit<[u8; INLINE]>) -> u64 {
         let mut rights = MaybeUninit::<Rights>::uninit();
         let order = receive(&mut rights, attached, is_soon);
         is_soon = match order.request.kind {
-            request::READY => true,
+            request::READY => !runs_on(order.request.value),
             // SAFETY: the kernel filled in as much as it says.
             request::START if unsafe { in_place(&rights, order.rights) } => return order.attached,
             _ => exit(125),
         };
     }
+}
+
+/// Whether this process runs on that processor.
+fn runs_on(processor: i32) -> bool {
+    let mut here = 0u32;
+    // SAFETY: writes a value of this stack.
+    unsafe { syscall(nr::GETCPU, [&raw mut here as u64, 0, 0, 0, 0, 0]) };
+    here as i32 == processor
 }
 
 fn prepare(order: &Order, filter: &MaybeUninit<[u8; LONGEST]>) -> Result<(), Failed> {
@@ -163,8 +171,8 @@ pub struct Order {
     pub rights: u64,
 }
 
-/// Waits for one order; ends when the launcher did. One that comes soon is awaited awake for a while:
-/// waking up takes longer than the host takes to send it.
+/// Waits for one order; ends when the launcher did. One that comes soon from another processor is
+/// awaited awake for a while: waking up takes longer than the host takes to send it.
 fn receive<const SIZE: usize>(
     rights: &mut MaybeUninit<Rights>,
     attached: &mut MaybeUninit<[u8; SIZE]>,

@@ -77,6 +77,7 @@ pub mod nr {
     pub const SECCOMP: u32 = 317;
     pub const IOCTL: u32 = 16;
     pub const FUTEX: u32 = 202;
+    pub const GETCPU: u32 = 309;
 }
 
 /// The numbers of the calls that the helper itself makes.
@@ -115,6 +116,7 @@ pub mod nr {
     pub const SECCOMP: u32 = 277;
     pub const IOCTL: u32 = 29;
     pub const FUTEX: u32 = 98;
+    pub const GETCPU: u32 = 168;
 }
 
 /// Starts a process that borrows this one's memory, on a stack of its own; `main` never returns. The
