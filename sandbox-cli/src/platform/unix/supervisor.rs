@@ -77,7 +77,10 @@ fn answer(text: &[u8]) -> io::Result<()> {
     out.flush()?;
     drop(out);
     let null = OpenOptions::new().write(true).open("/dev/null")?;
-    Ok(rustix::stdio::dup2_stdout(&null)?)
+    rustix::stdio::dup2_stdout(&null)?;
+    // Most of what made the session is never needed again, and this process stays.
+    sys::forget_code();
+    Ok(())
 }
 
 fn asked_to_end() -> io::Result<impl Future<Output = ()>> {

@@ -12,6 +12,26 @@ pub(super) fn is_ignored(signal: i32) -> bool {
     asked == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
 }
 
+/// Gives the memory of this program's code back, where the system tells where it lies (proc_pid_maps(5)).
+/// What is used again comes back from the file.
+pub(super) fn forget_code() {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let code = maps.lines().filter(|line| line.contains(" r-xp ") && line.contains(" /"));
+    for (begin, end) in code.filter_map(range) {
+        // SAFETY: pages of a file that nobody can write to by this mapping are the same when they
+        // come back.
+        unsafe {
+            libc::madvise(ptr::without_provenance_mut(begin), end - begin, libc::MADV_DONTNEED)
+        };
+    }
+}
+
+/// The addresses that a line of the maps begins with.
+fn range(line: &str) -> Option<(usize, usize)> {
+    let (begin, end) = line.split_once(' ')?.0.split_once('-')?;
+    Some((usize::from_str_radix(begin, 16).ok()?, usize::from_str_radix(end, 16).ok()?))
+}
+
 /// Closes every descriptor beyond standard error. Only for a process that has just begun.
 pub(super) fn close_all_but_standard() {
     let Ok(open) = std::fs::read_dir("/dev/fd") else { return };
@@ -20,5 +40,29 @@ pub(super) fn close_all_but_standard() {
     for number in all {
         // SAFETY: nothing here owns a descriptor yet; the listing's own is closed already.
         unsafe { libc::close(number) };
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// How much of files this process holds, in KiB.
+    fn resident() -> Option<u64> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("RssFile:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse().ok()
+    }
+
+    #[test]
+    fn code_is_given_back_and_comes_again() {
+        // What the looking itself takes is there before the first look that counts.
+        resident();
+        let before = resident().expect("the kernel tells");
+        forget_code();
+        let after = resident().expect("the kernel tells");
+        assert!(after < before, "{before} KiB, then {after} KiB");
+        assert_eq!(range("7f00-7fff r-xp 0 fe:00 1 /bin/it"), Some((0x7f00, 0x7fff)));
+        assert_eq!(range("none"), None);
     }
 }
