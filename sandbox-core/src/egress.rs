@@ -8,22 +8,36 @@
 //!    knows, each with an address of its own out of a [`Range`] that no real host has, which
 //!    [`Names`] remembers; any other name does not exist. Nothing has left the sandbox so far, so a
 //!    question cannot carry anything out.
-//! 3. **Gateway.** The program connects to that address. The whole range leads to listeners that
-//!    the sandbox handed out, so the connection ends outside, and its destination tells the name:
-//!    [`Names::name_of`].
+//! 3. **[Gateway](gateway).** The program connects to that address. The whole range leads to
+//!    listeners that the sandbox handed out, so the connection ends outside, and its destination
+//!    tells the name: [`Names::name_of`].
 //! 4. **Decision.** [`Rules::decide`] says whether a rule allows this name, or this address, with
-//!    this port and protocol. What the client says itself in its first bytes must agree.
+//!    this port and protocol. What the client says itself must agree: the name in its first
+//!    [`flight`], and the host of every request of HTTP.
 //! 5. **Dial.** The name is resolved outside, and each address that comes of it is judged by
 //!    [`Rules::admits`]: a name that is allowed must not lead into a private network, to the host
 //!    itself or to a cloud's metadata. What was judged is dialled, exactly that address, so no
 //!    second resolution can answer otherwise.
 //!
-//! Whatever is not allowed is refused, with a [`Refusal`] that says why. This module decides and
-//! does not do: it opens no socket, reads no clock and asks no resolver.
+//! Whatever is not allowed is refused, with a [`Refusal`] or a [`Reason`](decision::Reason) that
+//! says why, and each decision is recorded once ([`decision`]).
+//!
+//! The modules come in two kinds. Rules, names, DNS, first flights, HTTP and SOCKS are functions of
+//! bytes: they open no socket, read no clock and ask no resolver. [`gateway`], [`dial`],
+//! [`resolve`] and [`proxy`] move bytes, on tokio. Neither knows an operating system: listeners are
+//! handed in, each with a way to learn where a connection was meant to go.
 
 pub mod address;
+pub mod decision;
+pub mod dial;
 pub mod dns;
+pub mod flight;
+pub mod gateway;
+pub mod http;
 pub mod names;
+pub mod own;
+pub mod proxy;
+pub mod resolve;
 pub mod rules;
 
 pub use crate::policy::network::{Host, HostName, HostNameError, HostRule, Ports, Protocol};

@@ -72,6 +72,23 @@ impl Refusal {
         }
     }
 
+    /// The rule that named the target and did not allow it, if one alone did.
+    pub(in crate::egress) fn rule(&self) -> Option<&str> {
+        match self {
+            Self::Special { rule, .. } => Some(rule),
+            _ => None,
+        }
+    }
+
+    /// The rule that would have allowed it, given the one that names what was asked for.
+    pub(in crate::egress) fn suggestion(&self, named: String) -> Option<String> {
+        match self {
+            Self::Special { kind, .. } if !kind.is_for_private_names() => None,
+            Self::Special { .. } => Some(format!("{{\"host\":\"{named}\",\"private\":true}}")),
+            _ => Some(named),
+        }
+    }
+
     pub(super) fn unmatched(
         target: &Target,
         port: u16,

@@ -1,0 +1,185 @@
+//! The decisions of a session: the last ones, how many there were, and what was denied how often.
+//!
+//! All of it is bounded, as a payload can ask for as much as it likes: the last decisions are a
+//! ring, and what was denied is counted for each host, up to a number of hosts. What is written to
+//! the sink is not bounded here.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use super::{Decision, Verdict};
+use crate::policy::network::Protocol;
+
+/// Decisions and counts; see the module.
+pub struct Log {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    recent: VecDeque<Decision>,
+    total: u64,
+    denied: BTreeMap<(String, u16, bool), Denied>,
+    unnamed: u64,
+    sink: Option<Box<dyn Write + Send>>,
+    lost: u64,
+}
+
+/// What was denied at one host and port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Denied {
+    /// The name or address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// How often.
+    pub count: u64,
+    /// Why, the last time.
+    pub reason: String,
+    /// The rule that would have allowed it the last time; none where no rule would.
+    pub rule: Option<String>,
+}
+
+impl Log {
+    /// How many decisions are remembered.
+    pub const RECENT: usize = 1024;
+    /// How many hosts denials are counted for.
+    pub const HOSTS: usize = 1024;
+
+    /// An empty log that is only remembered.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(None)
+    }
+
+    /// An empty log that writes each decision as a line of JSON, too.
+    ///
+    /// The writer is called on the runtime's threads while the log is locked: a file, or a pipe that
+    /// somebody empties. After an error it is not called again, and decisions count as lost.
+    #[must_use]
+    pub fn to(sink: impl Write + Send + 'static) -> Self {
+        Self::with(Some(Box::new(sink)))
+    }
+
+    fn with(sink: Option<Box<dyn Write + Send>>) -> Self {
+        let (recent, denied) = (VecDeque::new(), BTreeMap::new());
+        let inner = Inner { recent, total: 0, denied, unnamed: 0, sink, lost: 0 };
+        Self { inner: Mutex::new(inner) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn record(&self, decision: &Decision, suggestion: Option<String>) {
+        let mut inner = self.lock();
+        inner.total += 1;
+        inner.write(decision);
+        if decision.verdict == Verdict::Deny {
+            inner.count(decision, suggestion);
+        }
+        if inner.recent.len() == Self::RECENT {
+            inner.recent.pop_front();
+        }
+        inner.recent.push_back(decision.clone());
+    }
+
+    /// The last decisions, oldest first.
+    #[must_use]
+    pub fn recent(&self) -> Vec<Decision> {
+        self.lock().recent.iter().cloned().collect()
+    }
+
+    /// How many decisions there were.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.lock().total
+    }
+
+    /// How many decisions the sink did not get because it failed.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lock().lost
+    }
+
+    /// What was denied, by host and port.
+    #[must_use]
+    pub fn denied(&self) -> Vec<Denied> {
+        self.lock().denied.values().cloned().collect()
+    }
+
+    /// How many denials are not in [`denied`](Self::denied), because there were too many hosts.
+    #[must_use]
+    pub fn uncounted(&self) -> u64 {
+        self.lock().unnamed
+    }
+
+    /// The rules that would have allowed what was denied, each once.
+    #[must_use]
+    pub fn suggestions(&self) -> Vec<String> {
+        let inner = self.lock();
+        let mut rules: Vec<_> = inner.denied.values().filter_map(|one| one.rule.clone()).collect();
+        rules.sort();
+        rules.dedup();
+        rules
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("total", &self.total()).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn write(&mut self, decision: &Decision) {
+        let line = decision.to_line();
+        let written = self.sink.as_mut().map(|sink| {
+            // In one call, so that lines of several writers to one file do not mix.
+            sink.write_all(line.as_bytes()).and_then(|()| sink.flush())
+        });
+        match written {
+            Some(Ok(())) => {}
+            Some(Err(_)) => {
+                self.sink = None;
+                self.lost = 1;
+            }
+            None if self.lost > 0 => self.lost += 1,
+            None => {}
+        }
+    }
+
+    fn count(&mut self, decision: &Decision, rule: Option<String>) {
+        let key = (decision.host.clone(), decision.port, decision.protocol == Protocol::Udp);
+        if self.denied.len() >= Log::HOSTS && !self.denied.contains_key(&key) {
+            self.unnamed += 1;
+            return;
+        }
+        let count = self.denied.get(&key).map_or(0, |denied| denied.count) + 1;
+        let reason = decision.reason.as_ref().map(|reason| reason.code().to_owned());
+        let denied = Denied {
+            host: decision.host.clone(),
+            port: decision.port,
+            protocol: decision.protocol,
+            count,
+            reason: reason.unwrap_or_default(),
+            rule,
+        };
+        self.denied.insert(key, denied);
+    }
+}
+
+#[cfg(test)]
+mod tests;

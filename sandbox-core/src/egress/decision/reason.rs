@@ -1,0 +1,113 @@
+//! Why something was denied.
+
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+
+use crate::egress::flight::Malformed;
+use crate::egress::http::Fault;
+use crate::egress::rules::Refusal;
+
+/// Why something was denied. In JSON an object of `code` and `text`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// By the rules.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The address is in the synthetic range and stands for no name.
+    #[error("the address stands for no name that was asked for: resolve the name first")]
+    UnknownAddress,
+    /// Somebody was asked, and did not agree in time.
+    #[error("no rule allows it, and it was not approved")]
+    NotApproved,
+    /// The client named another host than it connected to.
+    #[error("the client connected to this host and asked it for {named}")]
+    OtherHost {
+        /// Whom it named.
+        named: String,
+    },
+    /// What the client sent has no single reading.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// The client began a handshake or a request and did not end it.
+    #[error("the client began a TLS handshake, a request or a greeting and did not end it in time")]
+    Unfinished,
+    /// The client asked the server for a tunnel.
+    #[error(
+        "the client asked the server for a tunnel to a host that no rule could be held against"
+    )]
+    Tunnel,
+    /// HTTP/2 without TLS on a web port, or another protocol in which hosts cannot be seen.
+    #[error("the client changed to a protocol in which the host of a request cannot be seen")]
+    HiddenHosts,
+    /// A proxy protocol, or a command of one, that is not offered.
+    #[error("the proxy offers HTTP and SOCKS5 CONNECT alone")]
+    Unsupported,
+    /// As many connections as there may be are open.
+    #[error("{limit} connections are open, as many as there may be")]
+    TooMany {
+        /// How many.
+        limit: usize,
+    },
+    /// The connections have carried as much as they may.
+    #[error("the connections have carried {limit} bytes, as many as they may")]
+    Spent {
+        /// How many.
+        limit: u64,
+    },
+}
+
+impl Reason {
+    /// One word for logs and programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::UnknownAddress => "unknown_address",
+            Self::NotApproved => "not_approved",
+            Self::OtherHost { .. } => "other_host",
+            Self::Malformed(_) => "malformed",
+            Self::Unfinished => "unfinished",
+            Self::Tunnel => "tunnel",
+            Self::HiddenHosts => "hidden_hosts",
+            Self::Unsupported => "unsupported",
+            Self::TooMany { .. } => "too_many_connections",
+            Self::Spent { .. } => "bytes_spent",
+        }
+    }
+
+    /// The rule that would have allowed it, given the one that names what was asked for; none where
+    /// no rule would.
+    pub(super) fn suggestion(&self, named: Option<String>) -> Option<String> {
+        match self {
+            Self::Refused(refusal) => refusal.suggestion(named?),
+            Self::NotApproved => named,
+            Self::OtherHost { named } => Some(named.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl From<Fault> for Reason {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Malformed(malformed) => Self::Malformed(malformed),
+            Fault::Host(authority) => Self::OtherHost { named: authority.to_string() },
+            Fault::Tunnel => Self::Tunnel,
+            Fault::Protocol => Self::HiddenHosts,
+        }
+    }
+}
+
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let code = match self {
+            Self::Malformed(malformed) => malformed.code(),
+            other => other.code(),
+        };
+        let mut parts = serializer.serialize_struct("Reason", 2)?;
+        parts.serialize_field("code", code)?;
+        parts.serialize_field("text", &self.to_string())?;
+        parts.end()
+    }
+}

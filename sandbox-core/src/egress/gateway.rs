@@ -1,0 +1,233 @@
+//! The way out: connections come from listeners, and go to where the rules allow.
+//!
+//! Theory of operation. A [`Listener`] hands over connections of the payload, each with the address
+//! that it was meant for. That address stands for a name ([`Names`]), or is one that a rule lists;
+//! a client of the proxy says the name itself. The rules decide about name, port and protocol;
+//! where none does, an [`Approver`] may be asked. The name is resolved, each address is judged, and
+//! exactly those are dialled. Bytes of the server flow at once. Those of the client are held until
+//! they have said whom they mean, and every later request of HTTP is held against the name, too.
+//!
+//! Nothing is carried that has no decision, and each decision is recorded once, whatever ends it.
+//! A connection that is cut is reset on both sides, so that nobody takes the cut for the end. What
+//! a payload can have much of is bounded: connections, bytes, the time that greetings and silence
+//! take, what is remembered. When descriptors run out, new connections wait in the kernel.
+//!
+//! HTTP/2 without TLS hides its hosts. On the web's ports of a name, where many hosts share a server,
+//! it is refused; at other ports, which a rule lists for a service of its own, it passes.
+//!
+//! [`Gateway::set_rules`] is seen by every connection at once: the ones that no rule allows any more
+//! are reset.
+
+mod accept;
+mod access;
+mod approval;
+mod budget;
+mod connection;
+mod datagrams;
+mod limits;
+mod pump;
+mod upward;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::decision::Log;
+use super::dial::Dialler;
+use super::names::{Names, Range};
+use super::rules::Rules;
+
+pub use approval::Approver;
+pub use datagrams::{Arrived, Datagrams};
+pub use limits::Limits;
+
+use access::Access;
+use budget::Meter;
+
+/// Where connections of the payload come from.
+#[async_trait]
+pub trait Listener: Send + Sync {
+    /// The next connection and the address that the payload connected to. Giving up waiting must
+    /// lose no connection.
+    ///
+    /// # Errors
+    /// None could be taken now. It is tried again, after a pause that grows.
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)>;
+}
+
+/// The address that the payload connected to is the connection's own: so it is where connections
+/// are diverted with their destination kept (TPROXY, local routes), and for a proxy nobody asks.
+#[async_trait]
+impl Listener for TcpListener {
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, _) = TcpListener::accept(self).await?;
+        let target = stream.local_addr()?;
+        Ok((stream, target))
+    }
+}
+
+/// How clients of a listener say where they want to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// By connecting there.
+    Transparent,
+    /// By HTTP or SOCKS5.
+    Proxy,
+}
+
+/// What a gateway is made of.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use sandbox_core::egress::gateway::{Gateway, Mode};
+/// use sandbox_core::egress::Rules;
+/// let gateway = Gateway::setup("s1", Rules::new(&["example.org".parse()?])).start();
+/// let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
+/// gateway.serve(listener, Mode::Proxy);
+/// gateway.set_rules(Rules::default());
+/// gateway.stop().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Setup {
+    session: Arc<str>,
+    rules: Rules,
+    names: Arc<Mutex<Names>>,
+    log: Arc<Log>,
+    limits: Limits,
+    dialler: Dialler,
+    approver: Option<Arc<dyn Approver>>,
+}
+
+impl Setup {
+    /// The names that synthetic addresses stand for, shared with who hands them out.
+    #[must_use]
+    pub fn names(mut self, names: Arc<Mutex<Names>>) -> Self {
+        self.names = names;
+        self
+    }
+
+    /// Where decisions are recorded. The default is a log that is only remembered.
+    #[must_use]
+    pub fn log(mut self, log: Arc<Log>) -> Self {
+        self.log = log;
+        self
+    }
+
+    /// Other limits than the default ones.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Another resolver, other addresses of the host, another deadline than the default ones.
+    #[must_use]
+    pub fn dialler(mut self, dialler: Dialler) -> Self {
+        self.dialler = dialler;
+        self
+    }
+
+    /// Who is asked where no rule allows a connection. By default nobody: it is denied.
+    #[must_use]
+    pub fn approver(mut self, approver: impl Approver + 'static) -> Self {
+        self.approver = Some(Arc::new(approver));
+        self
+    }
+
+    /// The gateway, which serves nobody yet. It works on the tokio runtime that it is used on.
+    #[must_use]
+    pub fn start(self) -> Gateway {
+        let access = Access::new(self.rules, self.names, self.dialler, self.approver, &self.limits);
+        let meter = Meter::new(self.limits.connections, self.limits.bytes);
+        let shared =
+            Shared { session: self.session, log: self.log, limits: self.limits, access, meter };
+        Gateway { shared: Arc::new(shared), tasks: Mutex::new(JoinSet::new()) }
+    }
+}
+
+/// What all connections share.
+#[derive(Debug)]
+struct Shared {
+    session: Arc<str>,
+    log: Arc<Log>,
+    limits: Limits,
+    access: Access,
+    meter: Meter,
+}
+
+/// The way out of one sandbox. Dropped, it resets every connection and takes no more.
+#[derive(Debug)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Gateway {
+    /// A gateway for this session with these rules; see [`Setup`].
+    #[must_use]
+    pub fn setup(session: &str, rules: Rules) -> Setup {
+        Setup {
+            session: session.into(),
+            rules,
+            names: Arc::new(Mutex::new(Names::new(Range::default()))),
+            log: Arc::default(),
+            limits: Limits::default(),
+            dialler: Dialler::default(),
+            approver: None,
+        }
+    }
+
+    /// Serves the connections of a listener, on the runtime that this is called on.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn serve(&self, listener: impl Listener + 'static, mode: Mode) {
+        let work = accept::serve(Arc::clone(&self.shared), listener, mode);
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(work);
+    }
+
+    /// Serves datagrams, on the runtime that this is called on.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn serve_datagrams(&self, port: Arc<dyn Datagrams>) {
+        let work = datagrams::serve(Arc::clone(&self.shared), port);
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(work);
+    }
+
+    /// Replaces the rules, and resets every connection that none of the new ones allows. What was
+    /// approved or refused by hand is forgotten.
+    pub fn set_rules(&self, rules: Rules) {
+        self.shared.access.set_rules(rules);
+    }
+
+    /// The decisions.
+    #[must_use]
+    pub fn log(&self) -> &Arc<Log> {
+        &self.shared.log
+    }
+
+    /// How many connections and flows are open.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.shared.meter.open()
+    }
+
+    /// Resets every connection, and returns when all have been recorded.
+    pub async fn stop(self) {
+        let mut tasks =
+            std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        tasks.shutdown().await;
+        self.shared.meter.empty().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

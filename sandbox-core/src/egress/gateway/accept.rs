@@ -1,0 +1,61 @@
+//! Taking connections, for as long as there is a listener.
+//!
+//! A connection that is taken needs further descriptors: to resolve and to dial. They are set aside
+//! before it is taken, or a burst of clients would take them all and none could be served. While
+//! there are none, connections wait in the kernel.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpSocket;
+use tokio::task::JoinSet;
+
+use super::pump::Side;
+use super::{Listener, Mode, Shared, connection};
+
+/// How long taking pauses after an error, at first and at most. What comes meanwhile waits in the
+/// kernel: mostly, connections that end bring back the descriptors that were missing.
+const PAUSE: Duration = Duration::from_millis(2);
+const LONGEST: Duration = Duration::from_millis(500);
+
+/// How many descriptors are set aside: one to resolve, one to dial.
+const SPARE: usize = 2;
+
+/// Serves the connections of a listener.
+pub(super) async fn serve(shared: Arc<Shared>, listener: impl Listener, mode: Mode) {
+    let mut connections = JoinSet::new();
+    let mut pause = PAUSE;
+    loop {
+        let accepted = tokio::select! {
+            accepted = take(&listener) => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        match accepted {
+            Ok((client, target)) => {
+                pause = PAUSE;
+                connections.spawn(carry(Arc::clone(&shared), client, target, mode));
+            }
+            Err(_) => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST);
+            }
+        }
+    }
+}
+
+/// Takes a connection once there is what it will need.
+async fn take(listener: &impl Listener) -> io::Result<(Side, SocketAddr)> {
+    let socket = |_| TcpSocket::new_v4().or_else(|_| TcpSocket::new_v6());
+    let spare = (0..SPARE).map(socket).collect::<io::Result<_>>()?;
+    let (stream, target) = listener.accept().await?;
+    Ok((Side::new(stream, spare), target))
+}
+
+async fn carry(shared: Arc<Shared>, client: Side, target: SocketAddr, mode: Mode) {
+    match mode {
+        Mode::Transparent => connection::transparent(&shared, client, target).await,
+        Mode::Proxy => connection::proxied(&shared, client).await,
+    }
+}

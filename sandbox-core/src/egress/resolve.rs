@@ -1,0 +1,56 @@
+//! From names to addresses, outside of the sandbox and only for names that are allowed.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+
+use crate::policy::network::HostName;
+
+/// Who resolves names.
+#[async_trait]
+pub trait Resolver: fmt::Debug + Send + Sync {
+    /// The addresses of a name, best first.
+    ///
+    /// # Errors
+    /// The name has none, or nobody could be asked.
+    ///
+    /// # Security
+    /// The answer need not be trusted: each address is judged before it is dialled.
+    async fn lookup(&self, name: &HostName) -> io::Result<Vec<IpAddr>>;
+}
+
+/// The system's resolver, with everything that it takes into account: its hosts file, its search
+/// domains, its servers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemResolver;
+
+#[async_trait]
+impl Resolver for SystemResolver {
+    async fn lookup(&self, name: &HostName) -> io::Result<Vec<IpAddr>> {
+        let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+        Ok(found.map(|address| address.ip()).collect())
+    }
+}
+
+/// Fixed answers.
+#[derive(Clone, Debug, Default)]
+pub struct StaticResolver(HashMap<HostName, Vec<IpAddr>>);
+
+impl StaticResolver {
+    /// The answer for a name.
+    #[must_use]
+    pub fn with(mut self, name: HostName, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.0.insert(name, addresses.into_iter().collect());
+        self
+    }
+}
+
+#[async_trait]
+impl Resolver for StaticResolver {
+    async fn lookup(&self, name: &HostName) -> io::Result<Vec<IpAddr>> {
+        self.0.get(name).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
