@@ -208,7 +208,10 @@ fn network(claims: &mut Claims, plan: &Plan, tier: Tier, facts: &Facts) {
         Tier::Landlock => Enforcement::full("seccomp"),
     };
     claims.insert(Feature::NetworkDeny, denied);
-    if !plan.network.is_denied() {
+    if !plan.network.is_denied() && tier == Tier::Namespaces {
+        let by = "network namespace, names of its own, gateway";
+        claims.insert(Feature::NetworkAllowList, Enforcement::full(by));
+    } else if !plan.network.is_denied() {
         let why = "host allow-lists are not supported, and without one no host is reached: use \
                    --net none or --net unrestricted";
         claims.insert(Feature::NetworkAllowList, Enforcement::absent(why));

@@ -1,0 +1,137 @@
+//! Programs that know of no proxy, in a sandbox whose policy lists hosts.
+
+mod outside;
+
+use outside::{Means, Outcome, World};
+
+/// The program in the sandbox; no test of its own.
+#[test]
+fn inside() -> Outcome {
+    outside::inside()
+}
+
+async fn names_and_connections(means: Means) -> Outcome {
+    let world = World::new(means)?;
+    let script = "resolve allowed.test\ntcp allowed.test PORT hello\nresolve unlisted.test\n\
+                  tcp 192.0.43.8 80 x\ntcp allowed.test 81 x";
+    let said = world.say(&["allowed.test:PORT"], script).await?;
+    assert_eq!(said.len(), 5, "{said:?}");
+    assert!(said[0].contains("198.18.0.16") && said[0].contains("fd00:5b::10"), "{said:?}");
+    assert_eq!(said[1], "hello");
+    assert!(said[2].contains("Name or service not known"), "{said:?}");
+    assert_eq!(said[3..], ["EACCES", "ECONNREFUSED"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn names_and_connections_diverted() -> Outcome {
+    names_and_connections(Means::Diverted).await
+}
+
+#[tokio::test]
+async fn names_and_connections_by_port() -> Outcome {
+    names_and_connections(Means::ByPort).await
+}
+
+#[tokio::test]
+async fn every_port_of_a_host() -> Outcome {
+    let script = "tcp allowed.test PORT hello\ntcp allowed.test 1 x";
+    let said = World::new(Means::Diverted)?.say(&["allowed.test:*"], script).await?;
+    assert_eq!(said, ["hello", "ECONNRESET"], "nobody may dial, so what was taken is reset");
+    let refused = World::new(Means::ByPort)?.say(&["allowed.test:*"], script).await;
+    let text = refused.err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(text.contains("list the ports"), "{text:?}");
+    Ok(())
+}
+
+async fn names_in_every_form(means: Means) -> Outcome {
+    let world = World::new(means)?;
+    let script = "tcp ALLOWED.Test. PORT hello\ntcp www.below.test PORT hello\n\
+                  resolve below.test\nresolve xbelow.test\ntcp other.test PORT hello";
+    let said = world.say(&["allowed.test:PORT", "*.below.test:PORT"], script).await?;
+    assert_eq!(said[..2], ["hello", "hello"]);
+    for unknown in &said[2..] {
+        assert!(unknown.contains("Name or service not known"), "{said:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn names_in_every_form_diverted() -> Outcome {
+    names_in_every_form(Means::Diverted).await
+}
+
+#[tokio::test]
+async fn names_in_every_form_by_port() -> Outcome {
+    names_in_every_form(Means::ByPort).await
+}
+
+async fn datagrams(means: Means) -> Outcome {
+    let world = World::new(means)?;
+    let own = r#"{"host":"127.0.0.1:PORT/udp","private":true}"#;
+    let script = "udp allowed.test PORT hello\nudp 127.0.0.1 PORT itself\n\
+                  udp other.test PORT lost\nudp allowed.test 9 x\nudp 192.0.43.8 PORT x";
+    let said = world.say(&["allowed.test:PORT/udp", "other.test:PORT", own], script).await?;
+    let expected = ["hello", "itself", "nothing", "ECONNREFUSED", "EACCES"];
+    assert_eq!(said, expected);
+    Ok(())
+}
+
+#[tokio::test]
+async fn datagrams_diverted() -> Outcome {
+    datagrams(Means::Diverted).await
+}
+
+#[tokio::test]
+async fn datagrams_by_port() -> Outcome {
+    datagrams(Means::ByPort).await
+}
+
+async fn addresses(means: Means) -> Outcome {
+    let world = World::new(means)?;
+    let own = r#"{"host":"127.0.0.0/24:PORT","private":true}"#;
+    let listed = "192.0.43.0/24:PORT";
+    let script = "tcp 127.0.0.1 PORT hello\ntcp 169.254.169.254 80 x\ntcp 10.0.0.1 80 x\n\
+                  tcp 192.0.44.1 PORT x\ntcp 192.0.43.1 9 x\ntcp 127.0.0.1 9 x\n\
+                  tcp 2001:db8::1 80 x\ntcp 198.18.0.1 80 x\ntcp 198.18.9.9 PORT x";
+    let said = world.say(&[own, listed, "allowed.test:PORT"], script).await?;
+    assert_eq!(said[0], "hello");
+    assert_eq!(said[1..4], ["EACCES", "EACCES", "EACCES"]);
+    assert_eq!(said[4..6], ["ECONNREFUSED", "ECONNREFUSED"]);
+    assert_eq!(said[6..], ["EACCES", "ECONNREFUSED", "ECONNRESET"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn addresses_diverted() -> Outcome {
+    addresses(Means::Diverted).await
+}
+
+#[tokio::test]
+async fn addresses_by_port() -> Outcome {
+    addresses(Means::ByPort).await
+}
+
+/// Two servers may share an address, and a name may lead to what is nobody's business.
+async fn who_is_meant(means: Means) -> Outcome {
+    let world = World::new(means)?;
+    let script = "tcp rebound.test PORT hello\n\
+                  tcp web.test PORT GET\\s/\\sHTTP/1.1\\r\\nHost:\\sweb.test:PORT\\r\\n\\r\\n\n\
+                  tcp web.test PORT GET\\s/\\sHTTP/1.1\\r\\nHost:\\sother.test\\r\\n\\r\\n";
+    let rules = ["rebound.test:PORT", "web.test:PORT", "other.test:PORT"];
+    let said = world.say(&rules, script).await?;
+    assert_eq!(said[0], "ECONNRESET");
+    assert!(said[1].starts_with("GET / HTTP/1.1"), "{said:?}");
+    assert_eq!(said.last().map(String::as_str), Some("ECONNRESET"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_is_meant_diverted() -> Outcome {
+    who_is_meant(Means::Diverted).await
+}
+
+#[tokio::test]
+async fn who_is_meant_by_port() -> Outcome {
+    who_is_meant(Means::ByPort).await
+}
