@@ -27,7 +27,7 @@ pub struct Decision {
     pub rule: Option<String>,
     /// The name or address that was asked for; empty if the client of a proxy named none.
     pub host: String,
-    /// The port.
+    /// The port; 0 if it was the name that was refused.
     pub port: u16,
     /// The protocol.
     pub protocol: Protocol,
@@ -185,7 +185,7 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// The text of the narrowest rule that names what is asked for.
+    /// The text of the narrowest rule that names what is asked for; for a name alone the name.
     #[must_use]
     pub fn rule(&self) -> String {
         let (port, target) = (self.port, &self.target);
@@ -195,7 +195,7 @@ impl Ask {
         };
         match (self.protocol, port) {
             (Protocol::Udp, _) => format!("{host}:{port}/udp"),
-            (Protocol::Tcp, 80 | 443) => target.to_string(),
+            (Protocol::Tcp, 0 | 80 | 443) => target.to_string(),
             (Protocol::Tcp, _) => format!("{host}:{port}"),
         }
     }

@@ -11,24 +11,21 @@
 //! with a known method and a blank; and what counts as HTTP has one reading or is malformed.
 //!
 //! # Security
-//! What is encrypted is not seen: the Host inside of TLS, the inner name of an encrypted ClientHello
+//! What is encrypted is not seen: TLS that begins later in a connection (STARTTLS), the Host inside of TLS, the inner name of an encrypted ClientHello
 //! (its outer one is judged), QUIC. HTTP/2 without TLS compresses its hosts; it is told apart and
 //! left to the caller to judge.
 
+mod line;
 mod tls;
 
-use crate::egress::http::{Head, head_end, is_token};
+use crate::egress::http::{Head, head_end};
+pub(crate) use line::leading;
 
 /// The most that is read before there must be a verdict, in bytes.
 pub const MOST: usize = 64 << 10;
 
 /// The first line of HTTP/2 without TLS and without an upgrade (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
-
-/// What a request without a version, or one that a lenient server completes, begins with.
-const METHODS: &[&[u8]] = &[
-    b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH", b"PRI",
-];
 
 /// What the first flight is.
 #[derive(Clone, Debug)]
@@ -111,6 +108,9 @@ impl Malformed {
 #[derive(Debug, Default)]
 pub struct Flight {
     hello: tls::Hello,
+    /// It is no TLS.
+    begun: bool,
+    line: line::Line,
     /// How much of the head has been looked at.
     seen: usize,
 }
@@ -129,7 +129,7 @@ impl Flight {
         };
         if first.is_none() && bytes.len() >= MOST {
             // No server waits so long for the end of a method.
-            let endless = Self::is_word(bytes) && !has_method(&bytes[leading(bytes)..]);
+            let endless = self.is_word() && !self.line.has_method();
             return if endless { Ok(Some(First::Opaque)) } else { Err(Malformed::TooLong) };
         }
         Ok(first)
@@ -158,12 +158,12 @@ impl Flight {
         Ok(first)
     }
 
-    /// Whether this beginning of a first line names nobody as far as it goes, so that it can be
-    /// passed on while more is awaited: for clients that send a word and wait for an answer.
+    /// Whether the beginning of a first line that was judged last names nobody as far as it goes, so
+    /// that it can be passed on while more is awaited: for clients that send a word and wait for an
+    /// answer.
     #[must_use]
-    pub fn is_word(bytes: &[u8]) -> bool {
-        let line = &bytes[leading(bytes)..];
-        tls::begins(bytes) == Some(false) && !line.contains(&b'\n') && !is_request(line)
+    pub fn is_word(&self) -> bool {
+        self.begun && !self.line.is_whole() && !self.line.is_request()
     }
 
     /// Judges everything that a client has sent who will send no more.
@@ -173,60 +173,29 @@ impl Flight {
     pub fn ended(mut self, bytes: &[u8]) -> Result<First, Malformed> {
         match self.judge(bytes)? {
             Some(first) => Ok(first),
-            None if bytes.is_empty() || Self::is_word(bytes) => Ok(First::Opaque),
+            None if bytes.is_empty() || self.is_word() => Ok(First::Opaque),
             None if tls::begins(bytes) == Some(true) => Err(Malformed::Hello),
             None => Err(Malformed::Line),
         }
     }
 
     fn text(&mut self, bytes: &[u8]) -> Result<Option<First>, Malformed> {
-        let rest = &bytes[leading(bytes)..];
-        let (line, whole) = match rest.iter().position(|&byte| byte == b'\n') {
-            Some(end) => (&rest[..end], true),
-            None => (rest, false),
-        };
-        if !whole {
-            let open = has_method(line) || line.iter().all(|&byte| is_text(byte));
-            return Ok(if open { None } else { Some(First::Opaque) });
+        self.begun = true;
+        self.line.read(bytes);
+        if self.line.is_open() {
+            return Ok(None);
         }
-        if !is_request(line) {
+        if !self.line.is_request() {
             return Ok(Some(First::Opaque));
         }
-        if line.strip_suffix(b"\r") == Some(PREFACE) {
+        let rest = &bytes[self.line.start()..];
+        if rest.strip_prefix(PREFACE).is_some_and(|rest| rest.starts_with(b"\r\n")) {
             return Ok(Some(First::Http2));
         }
         let end = head_end(rest, self.seen)?;
         self.seen = rest.len();
         end.map(|end| Ok(First::Http(Box::new(Head::parse(&rest[..end])?)))).transpose()
     }
-}
-
-/// How many line ends stand in front: servers skip them.
-pub(crate) fn leading(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(bytes.len())
-}
-
-/// Whether a server might read this in a line: any sign, and what some languages count as blanks.
-fn is_text(byte: u8) -> bool {
-    matches!(byte, 0x09..=0x0d | 0x1c..=0x7e | 0x80..)
-}
-
-/// Whether a line begins with what could be a method, and a blank.
-fn has_method(line: &[u8]) -> bool {
-    let blank = |byte: &u8| is_text(*byte) && !byte.is_ascii_graphic();
-    let start = line.iter().position(|byte| !blank(byte)).unwrap_or(line.len());
-    let rest = &line[start..];
-    let length = rest.iter().position(|&byte| !is_token(byte)).unwrap_or(rest.len());
-    length > 0 && rest.get(length).is_some_and(blank)
-}
-
-/// Whether some server might take a line, as far as it goes, for a request.
-fn is_request(line: &[u8]) -> bool {
-    let known = |method: &&[u8]| {
-        let blank = line.strip_prefix(*method).and_then(<[u8]>::first);
-        blank.is_some_and(|byte| !byte.is_ascii_graphic())
-    };
-    METHODS.iter().any(known) || line.windows(5).any(|part| part.eq_ignore_ascii_case(b"HTTP/"))
 }
 
 #[cfg(test)]

@@ -36,10 +36,11 @@ use async_trait::async_trait;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::decision::Log;
+use super::decision::{Ask, Entry, Log};
 use super::dial::Dialler;
 use super::names::{Names, Range};
-use super::rules::Rules;
+use super::rules::{Refusal, Rules};
+use crate::policy::network::{HostName, Protocol};
 
 pub use approval::Approver;
 pub use datagrams::{Arrived, Datagrams};
@@ -206,6 +207,30 @@ impl Gateway {
     /// approved or refused by hand is forgotten.
     pub fn set_rules(&self, rules: Rules) {
         self.shared.access.set_rules(rules);
+    }
+
+    /// The rules in force, for who answers questions about names.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rules> {
+        self.shared.access.rules()
+    }
+
+    /// Whether somebody is asked where no rule allows a connection. Then DNS has to answer for names
+    /// that no rule knows, too, or nothing is ever asked about them.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.shared.access.asks()
+    }
+
+    /// Records that DNS refused a name, which is where most denials happen: a program that learns no
+    /// address does not connect. A name is one decision, with port 0; asked for again it is counted.
+    pub fn name_refused(&self, name: &HostName) {
+        if self.log().refused_again(name) {
+            return;
+        }
+        let ask = Ask { target: name.clone().into(), port: 0, protocol: Protocol::Tcp };
+        let entry = Entry::new(&self.shared.log, &self.shared.session, &ask);
+        entry.deny(Refusal::UnlistedName { name: name.clone() }.into());
     }
 
     /// The decisions.

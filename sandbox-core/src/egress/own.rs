@@ -34,10 +34,8 @@ impl Own for SystemAddresses {
         match UdpSocket::bind(SocketAddr::new(address, 0)) {
             Ok(_) if !binds_anything(address) => true,
             Ok(socket) => drop_and_ask(socket, address),
-            // No such address, or not even its family: whoever dials it will see.
-            Err(error) => {
-                !matches!(error.kind(), ErrorKind::AddrNotAvailable) && !is_unsupported(&error)
-            }
+            // Where nothing can be asked, for want of descriptors, say, nothing is dialled.
+            Err(error) => error.kind() != ErrorKind::AddrNotAvailable,
         }
     }
 }
@@ -66,12 +64,6 @@ fn drop_and_ask(bound: UdpSocket, address: IpAddr) -> bool {
         socket.local_addr()
     });
     source.is_ok_and(|source| source.ip() == address)
-}
-
-/// A system without the family says so by an error that has no kind of its own everywhere.
-fn is_unsupported(error: &std::io::Error) -> bool {
-    let text = error.to_string();
-    error.kind() == ErrorKind::Unsupported || text.contains("family not supported")
 }
 
 #[cfg(test)]

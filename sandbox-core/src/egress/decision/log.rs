@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use super::{Decision, Verdict};
-use crate::policy::network::Protocol;
+use crate::policy::network::{HostName, Protocol};
 
 /// Decisions and counts; see the module.
 pub struct Log {
@@ -34,7 +34,7 @@ struct Inner {
 pub struct Denied {
     /// The name or address.
     pub host: String,
-    /// The port.
+    /// The port; 0 if it was the name that was refused.
     pub port: u16,
     /// The protocol.
     pub protocol: Protocol,
@@ -88,6 +88,20 @@ impl Log {
             inner.recent.pop_front();
         }
         inner.recent.push_back(decision.clone());
+    }
+
+    /// Counts a name once more that has been refused before; whether that is so. Where there are too
+    /// many hosts to count, it is.
+    pub(in crate::egress) fn refused_again(&self, name: &HostName) -> bool {
+        let mut inner = self.lock();
+        let key = (name.to_string(), 0, false);
+        if let Some(denied) = inner.denied.get_mut(&key) {
+            denied.count += 1;
+            return true;
+        }
+        let full = inner.denied.len() >= Self::HOSTS;
+        inner.unnamed += u64::from(full);
+        full
     }
 
     /// The last decisions, oldest first.

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 use crate::egress::flight::Malformed;
 use crate::egress::http::Fault;
 use crate::egress::rules::Refusal;
+use crate::policy::network::HostRule;
 
 /// Why something was denied. In JSON an object of `code` and `text`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,7 +83,10 @@ impl Reason {
         match self {
             Self::Refused(refusal) => refusal.suggestion(named?),
             Self::NotApproved => named,
-            Self::OtherHost { named } => Some(named.clone()),
+            // What the client wrote, which need not be a host.
+            Self::OtherHost { named } => {
+                named.parse::<HostRule>().ok().map(|rule| rule.to_string())
+            }
             _ => None,
         }
     }

@@ -42,6 +42,14 @@ impl Access {
         self.rules.send_replace(Arc::new(rules));
     }
 
+    pub(super) fn asks(&self) -> bool {
+        self.approvals.approver.is_some()
+    }
+
+    pub(super) fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.borrow())
+    }
+
     /// The rules from here on; what changes later is noticed by [`revoked`](Self::revoked).
     pub(super) fn seen(&self) -> Seen {
         self.rules.subscribe()

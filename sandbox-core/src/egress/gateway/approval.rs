@@ -31,7 +31,7 @@ pub trait Approver: fmt::Debug + Send + Sync {
 /// The answers, as they come.
 #[derive(Debug)]
 pub(super) struct Approvals {
-    approver: Option<Arc<dyn Approver>>,
+    pub(super) approver: Option<Arc<dyn Approver>>,
     deadline: Duration,
     answers: Mutex<HashMap<Ask, watch::Receiver<Option<bool>>>>,
 }

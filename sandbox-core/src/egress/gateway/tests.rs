@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::egress::decision::{Decision, End, Verdict};
 use crate::egress::resolve::StaticResolver;
-use crate::policy::network::{HostName, HostRule};
+use crate::policy::network::HostRule;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const LONG: Duration = Duration::from_secs(20);
@@ -59,7 +59,10 @@ impl World {
     }
 
     async fn with(change: impl FnOnce(Setup) -> Setup) -> Self {
-        let server = listen().await;
+        Self::over(listen().await, change)
+    }
+
+    fn over(server: TcpListener, change: impl FnOnce(Setup) -> Setup) -> Self {
         let port = server.local_addr().unwrap().port();
         let names = Arc::new(Mutex::new(Names::new(Range::default())));
         let resolver = StaticResolver::default()

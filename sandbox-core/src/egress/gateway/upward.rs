@@ -130,7 +130,7 @@ impl Upward {
 
 impl Opening {
     fn is_word(&self) -> bool {
-        !self.again && Flight::is_word(&self.held)
+        !self.again && self.flight.is_word()
     }
 
     /// Judges what is held, as often as there is something new to judge; `Some` when that is over.

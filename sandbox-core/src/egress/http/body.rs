@@ -157,7 +157,8 @@ mod tests {
 
     #[test]
     fn what_servers_read_differently_is_refused() {
-        let bad: [&[u8]; 9] = [
+        let bad: [&[u8]; 10] = [
+            b"5;x=y\r\nhello\r\n0\r\n\r\n",
             b"5\nhello\r\n0\r\n\r\n",
             b"5;x=\"\r\n\"\r\nhello\r\n0\r\n\r\n",
             b"+5\r\nhello\r\n",

@@ -99,12 +99,6 @@ impl Requests {
         self.host = Some((target, port));
     }
 
-    /// Whether the client waits in the middle of a request that it has begun.
-    #[must_use]
-    pub fn is_midway(&self) -> bool {
-        matches!(self.state, State::Head) && !self.held.is_empty()
-    }
-
     /// Whether the server's next bytes decide what the client's are.
     #[must_use]
     pub fn awaits_answer(&self) -> bool {

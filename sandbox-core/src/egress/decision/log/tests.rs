@@ -84,6 +84,8 @@ fn denials_say_which_rule_would_have_allowed_them() {
     let strange = ask("strange.example", 80, Protocol::Tcp);
     entry(&log, &strange).deny(Reason::HiddenHosts);
     assert_eq!(log.suggestions().len(), 6);
+    entry(&log, &strange).deny(Reason::OtherHost { named: "$(reboot)".into() });
+    assert_eq!(log.suggestions().len(), 6);
 }
 
 #[test]

@@ -143,7 +143,7 @@ async fn a_rule_for_tcp_is_none_for_datagrams() {
 
 #[tokio::test]
 async fn a_flow_ends_with_its_rule_and_with_its_bytes() {
-    let flows = Flows::new(Limits { connection_bytes: Some(10), ..brief() }).await;
+    let flows = Flows::new(Limits { connection_bytes: Some(10), ..Limits::default() }).await;
     let meant = flows.meant("example.org", flows.port);
     let log = Arc::clone(flows.gateway.log());
     flows.send(1000, meant, b"1234567890").await;
@@ -151,6 +151,8 @@ async fn a_flow_ends_with_its_rule_and_with_its_bytes() {
     assert_eq!(flows.served().await.0, b"1234567890");
     until(|| log.total() == 1).await;
     assert_eq!((log.recent()[0].end, log.recent()[0].bytes_up), (Some(End::Limit), 10));
+    // It is not begun anew.
+    flows.send(1000, meant, b"2").await;
     flows.send(1001, meant, b"x").await;
     assert_eq!(flows.served().await.0, b"x");
     flows.gateway.set_rules(Rules::default());

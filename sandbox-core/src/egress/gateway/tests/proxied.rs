@@ -128,6 +128,19 @@ async fn requests_of_one_connection_go_to_their_servers() {
 }
 
 #[tokio::test]
+async fn a_client_that_still_sends_reads_why_it_is_refused() {
+    let world = World::new().await;
+    let mut client = world.proxied().await;
+    let head = "POST http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n\
+        Content-Length: 200000\r\n\r\n";
+    client.write_all(head.as_bytes()).await.unwrap();
+    until(|| world.gateway.log().total() == 1).await;
+    client.write_all(&vec![0; 200_000]).await.unwrap();
+    let (page, end) = rest(&mut client).await;
+    assert!(page.starts_with(b"HTTP/1.1 403 ") && end.is_ok(), "{page:?}");
+}
+
+#[tokio::test]
 async fn a_slow_client_of_the_proxy_is_told_so() {
     let limits = Limits { greeting: Duration::from_millis(50), ..Limits::default() };
     let world = World::with(|setup| setup.limits(limits)).await;

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 use crate::egress::flight::tests::{hello, records};
 
@@ -26,6 +28,67 @@ async fn bytes_pass_both_ways_and_are_counted_once() {
     assert_eq!((decision.bytes_up, decision.bytes_down), (8, 3 << 20));
     assert_eq!((&*decision.host, decision.port), ("example.org", world.port));
     assert!(decision.rule.unwrap().contains("example.org"));
+}
+
+/// Sends bytes in pieces and says how many the system has taken.
+async fn trickle(stream: &TcpStream, bytes: &[u8], taken: &AtomicUsize) {
+    while taken.load(Ordering::Relaxed) < bytes.len() {
+        stream.writable().await.unwrap();
+        if let Ok(count) = stream.try_write(&bytes[taken.load(Ordering::Relaxed)..]) {
+            taken.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Carries bytes that nobody reads until no more can be sent.
+async fn stall(from: &mut TcpStream, to: &mut TcpStream, bytes: &[u8]) {
+    let taken = AtomicUsize::new(0);
+    let slow = async {
+        let mut before = usize::MAX;
+        while before != taken.load(Ordering::Relaxed) {
+            before = taken.load(Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(before < bytes.len(), "more is buffered than was sent");
+        let mut got = vec![0; bytes.len()];
+        timeout(LONG, to.read_exact(&mut got)).await.unwrap().unwrap();
+        assert!(got == bytes);
+    };
+    tokio::join!(trickle(from, bytes, &taken), slow);
+}
+
+#[tokio::test]
+async fn what_a_slow_reader_does_not_take_waits() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(16 << 10).unwrap();
+    socket.bind((LOOPBACK, 0).into()).unwrap();
+    let world = World::over(socket.listen(8).unwrap(), |setup| setup);
+    let mut client = world.client("example.org").await;
+    let mut server = world.accepted().await;
+    const SIZE: u32 = 24 << 20;
+    let bytes: Vec<u8> = (0..SIZE).map(|number| (number / 251) as u8 | 0x80).collect();
+    stall(&mut client, &mut server, &bytes).await;
+    stall(&mut server, &mut client, &bytes).await;
+    drop((client, server));
+    let decision = world.decisions(1).await.remove(0);
+    assert_eq!((decision.bytes_up, decision.bytes_down), (SIZE.into(), SIZE.into()));
+}
+
+#[tokio::test]
+async fn a_change_of_protocol_is_carried_once_the_server_agrees() {
+    let world = World::new().await;
+    let mut client = world.client("example.org").await;
+    let mut server = world.accepted().await;
+    let request = b"GET / HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\n\r\n";
+    client.write_all(request).await.unwrap();
+    client.write_all(b"frame").await.unwrap();
+    exactly(&mut server, request).await;
+    let answer = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
+    server.write_all(answer).await.unwrap();
+    exactly(&mut client, answer).await;
+    exactly(&mut server, b"frame").await;
+    client.write_all(b"GET / HTTP/1.1\r\nHost: any.example\r\n\r\n").await.unwrap();
+    exactly(&mut server, b"GET / HTTP/1.1\r\nHost: any.example\r\n\r\n").await;
 }
 
 #[tokio::test]

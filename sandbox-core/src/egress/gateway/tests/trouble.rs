@@ -122,6 +122,31 @@ async fn bytes_are_bounded_for_one_and_for_all() {
 }
 
 #[tokio::test]
+async fn a_connection_that_carries_nothing_ends() {
+    let world = World::with(|setup| {
+        setup.limits(Limits { idle: Duration::from_millis(50), ..Limits::default() })
+    })
+    .await;
+    let mut client = world.client("example.org").await;
+    let mut server = world.accepted().await;
+    assert_eq!(rest(&mut client).await, (vec![], RESET));
+    assert_eq!(rest(&mut server).await, (vec![], RESET));
+    assert_eq!(world.decisions(1).await[0].end, Some(End::Idle));
+}
+
+#[tokio::test]
+async fn names_that_dns_refused_are_recorded_once_and_counted() {
+    let world = World::new().await;
+    for _ in 0..3 {
+        world.gateway.name_refused(&name("evil.example"));
+    }
+    world.denial("unlisted_name").await;
+    let denied = world.gateway.log().denied();
+    assert_eq!((&*denied[0].host, denied[0].port, denied[0].count), ("evil.example", 0, 3));
+    assert_eq!(world.gateway.log().suggestions(), ["evil.example"]);
+}
+
+#[tokio::test]
 async fn a_flight_that_does_not_end_is_given_up() {
     let world = World::with(|setup| {
         setup.limits(Limits { opening: Duration::from_millis(50), ..Limits::default() })
