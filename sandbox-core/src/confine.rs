@@ -1,5 +1,6 @@
 //! What an operating-system crate implements: a plan in, a confined process out.
 
+mod egress;
 mod folders;
 mod loose;
 mod pool;
@@ -22,6 +23,7 @@ use crate::plan::{Layers, Plan};
 use crate::policy::network::NetworkPolicy;
 use crate::session::{Applied, Change};
 
+pub use egress::Egress;
 pub use folders::OpenFolder;
 pub use loose::Loose;
 pub use pool::Pool;
@@ -246,6 +248,11 @@ pub trait Enclosure: Send + Sync {
         Err(unsupported("published ports"))
     }
 
+    /// The way out, where the policy lists hosts and this sandbox has one for all its commands.
+    fn egress(&self) -> Option<Arc<dyn Egress>> {
+        None
+    }
+
     /// Whether its processes are still there.
     fn alive(&self) -> bool {
         true
@@ -303,6 +310,11 @@ pub trait Process: Send + Sync {
     /// As [`Process::freeze`].
     fn thaw(&self) -> Result<()> {
         Err(unsupported("suspending"))
+    }
+
+    /// The way out, where the policy lists hosts and this process has one of its own.
+    fn egress(&self) -> Option<Arc<dyn Egress>> {
+        None
     }
 
     /// Changes the size of the terminal.

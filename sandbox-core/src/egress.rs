@@ -34,6 +34,7 @@ pub mod dns;
 pub mod flight;
 pub mod gateway;
 pub mod http;
+mod level;
 pub mod names;
 pub mod own;
 pub mod proxy;
@@ -42,5 +43,6 @@ pub mod rules;
 
 pub use crate::policy::network::{Host, HostName, HostNameError, HostRule, Ports, Protocol};
 pub use address::{Kind, special};
+pub use level::Level;
 pub use names::{Full, Names, Range, RangeError, Synthetic};
 pub use rules::{Refusal, Rules, Target};

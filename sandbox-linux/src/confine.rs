@@ -5,13 +5,15 @@ use std::sync::{Arc, OnceLock};
 
 use sandbox_core::capability::{Feature, SandboxCapabilities};
 use sandbox_core::confine::{Confinement, Enclosure, Explanation, Launched, Loose, Stream};
+use sandbox_core::egress::gateway::Setup;
 use sandbox_core::plan::Plan;
 use sandbox_core::policy::EnforcementLevel;
 use sandbox_core::{NetworkPolicy, Report, Result, SandboxError};
 
 use crate::cgroup::Cgroup;
+use crate::egress::{Options, Way};
 use crate::facts::Facts;
-use crate::helper::Spare;
+use crate::helper::{Birth, Helper, Spare};
 use crate::jail::{Jail, Tier};
 use crate::launch::{Started, launch};
 use crate::ns;
@@ -39,6 +41,7 @@ pub struct LinuxConfinement {
     facts: Facts,
     groups: OnceLock<Groups>,
     spare: Spare,
+    egress: Options,
 }
 
 impl LinuxConfinement {
@@ -47,7 +50,25 @@ impl LinuxConfinement {
     /// # Errors
     /// None today; kept for facts that may fail to be read.
     pub fn new(choice: TierChoice) -> Result<Self> {
-        Ok(Self { choice, facts: Facts::ask(), groups: OnceLock::new(), spare: Spare::default() })
+        let (groups, spare) = (OnceLock::new(), Spare::default());
+        Ok(Self { choice, facts: Facts::ask(), groups, spare, egress: Options::default() })
+    }
+
+    /// Changes what the gateways of sandboxes are made of, each before it starts: who resolves and
+    /// dials, where decisions are recorded, who is asked, which limits there are. The rules and the
+    /// names are the sandbox's own.
+    #[must_use]
+    pub fn gateway(mut self, change: impl Fn(Setup) -> Setup + Send + Sync + 'static) -> Self {
+        self.egress.gateway = Arc::new(change);
+        self
+    }
+
+    /// For tests: as on a kernel without nf_tables.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn without_filters(mut self) -> Self {
+        self.egress.may_divert = false;
+        self
     }
 
     fn tier(&self, plan: &Plan) -> Tier {
@@ -82,11 +103,13 @@ impl LinuxConfinement {
             cgroup.check(&plan.limits, promised)?;
         }
         // First, so that the kernel builds while the jail is compiled.
-        let helper = self.spare.take(ns::birth(plan, tier, &self.facts), &self.facts, &cgroup)?;
+        let birth = ns::birth(plan, tier, &self.facts);
+        let mut helper = self.spare.take(birth, &self.facts, &cgroup)?;
         let jail = Jail::compile(plan, tier, &self.facts, made)?;
+        let egress = way_out(plan, &mut helper, birth, &self.egress)?;
         let started = launch(&jail, helper)?;
         let report = report::for_plan(plan, tier, &self.facts, made);
-        Ok(Run { jail, cgroup, started, report })
+        Ok(Run { jail, cgroup, started, report, egress })
     }
 
     /// Falls to the lower tier where the policy leaves that open and namespaces are refused.
@@ -110,6 +133,26 @@ struct Run {
     started: Started,
     /// What is enforced, where that is not what was foreseen.
     report: Report,
+    egress: Option<Arc<Way>>,
+}
+
+/// The way out of what a helper was born for, if it has one. It is there before anything starts.
+///
+/// # Errors
+/// The step that failed.
+fn way_out(
+    plan: &Plan,
+    helper: &mut Helper,
+    birth: Birth,
+    options: &Options,
+) -> Result<Option<Arc<Way>>> {
+    match &plan.network {
+        NetworkPolicy::Limited { allowed_hosts } if birth.sockets.is_some() => {
+            let way = Way::open(helper.sockets()?, allowed_hosts, options)?;
+            Ok(Some(Arc::new(way)))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Whether a launch failed because this machine refuses namespaces.
@@ -166,16 +209,15 @@ impl Confinement for LinuxConfinement {
             TierChoice::Landlock => Tier::Landlock,
             TierChoice::Auto | TierChoice::Namespaces => Tier::Namespaces,
         };
-        let open = *network == NetworkPolicy::Unrestricted;
-        self.spare.put(ns::likely_birth(tier, open, &self.facts), &self.facts);
+        self.spare.put(ns::likely_birth(tier, network, &self.facts), &self.facts);
     }
 
     fn launch(&self, plan: &Plan) -> Result<Launched> {
-        let Run { jail, cgroup, started, mut report } = self.start_best(plan)?;
+        let Run { jail, cgroup, started, mut report, egress } = self.start_best(plan)?;
         if let (Tier::Namespaces, Some(why)) = (jail.tier, &jail.identity.kept) {
             report::keep_root(&mut report, why);
         }
-        let mut launched = launched(started, jail, cgroup)?;
+        let mut launched = launched(started, jail, cgroup, egress)?;
         launched.report = Some(report);
         Ok(launched)
     }
@@ -186,8 +228,9 @@ impl Confinement for LinuxConfinement {
         }
         let cgroup = Cgroup::create(&plan.limits);
         let birth = ns::birth(plan, Tier::Namespaces, &self.facts);
-        let helper = self.spare.take(birth, &self.facts, &cgroup)?;
-        Room::open(plan, &self.facts, helper, cgroup).map(crate::room::shared)
+        let mut helper = self.spare.take(birth, &self.facts, &cgroup)?;
+        let egress = way_out(plan, &mut helper, birth, &self.egress)?;
+        Room::open(plan, &self.facts, helper, cgroup, egress).map(crate::room::shared)
     }
 }
 
@@ -195,13 +238,18 @@ impl Confinement for LinuxConfinement {
 ///
 /// # Errors
 /// The runtime's refusal to watch its streams.
-pub(crate) fn launched(started: Started, jail: Jail, cgroup: Cgroup) -> Result<Launched> {
+pub(crate) fn launched(
+    started: Started,
+    jail: Jail,
+    cgroup: Cgroup,
+    egress: Option<Arc<Way>>,
+) -> Result<Launched> {
     let Started { helper, stdin, stdout, stderr } = started;
     let screen = match jail.terminal {
         Some(_) => Some(stdout.try_clone().map_err(SandboxError::io("sharing the terminal"))?),
         None => None,
     };
-    let process = Payload::new(helper, screen, cgroup, jail.folder)?;
+    let process = Payload::new(helper, screen, cgroup, jail.folder, egress)?;
     let stream = |end: OwnedFd| Stream::new(end).map_err(SandboxError::io("watching a pipe"));
     Ok(Launched {
         report: None,

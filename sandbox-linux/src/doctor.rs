@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use sandbox_core::capability::SandboxCapabilities;
 use sandbox_core::doctor::{Check, Health};
 use sandbox_core::plan::{Host, Plan};
-use sandbox_core::{ExecRequest, Policy, SandboxError};
+use sandbox_core::{ExecRequest, Policy, PolicyBuilder, SandboxError};
 
 use crate::TierChoice;
 use crate::cgroup::Cgroup;
+use crate::egress::{Options, Way};
 use crate::facts::Facts;
 use crate::jail::{Jail, Tier};
 use crate::report::{self, Groups};
@@ -20,6 +21,7 @@ pub fn checks() -> Vec<Check> {
     let mut all = vec![landlock(&facts)];
     all.push(launch("namespaces", Tier::Namespaces, &facts));
     all.push(launch("Landlock alone", Tier::Landlock, &facts));
+    all.push(host_lists(&facts));
     all.extend(groups());
     all.push(user(&facts));
     all
@@ -58,6 +60,40 @@ fn try_launch(tier: Tier, facts: &Facts) -> Result<(), SandboxError> {
     let helper = crate::helper::Helper::start(birth, facts, &Cgroup::none())?;
     crate::launch::launch(&jail, helper)?;
     Ok(())
+}
+
+/// A way out, made and taken away again.
+fn host_lists(facts: &Facts) -> Check {
+    let name = "host lists";
+    match try_way_out(facts) {
+        Ok(true) => Check::works(name, "connections are diverted by nf_tables"),
+        Ok(false) => Check::lacks(
+            name,
+            Health::Partial,
+            "this kernel has no nf_tables with TPROXY: each listed port is listened on, and rules \
+             for every port (`host:*`) are refused",
+            "load nft_tproxy, or use a kernel with CONFIG_NFT_TPROXY",
+        ),
+        Err(error) => Check::lacks(name, Health::Missing, error.to_string(), remedy(&error)),
+    }
+}
+
+/// Whether connections can be diverted.
+fn try_way_out(facts: &Facts) -> Result<bool, SandboxError> {
+    let failed = SandboxError::io("making a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(failed)?;
+    let entered = runtime.enter();
+    let policy = Policy::read_only().allow_hosts(["example.org"])?.build()?;
+    let birth = crate::ns::likely_birth(Tier::Namespaces, policy.network(), facts);
+    let tried = crate::helper::Helper::start(birth, facts, &Cgroup::none())
+        .and_then(|mut helper| helper.sockets())
+        .and_then(|sockets| Way::open(sockets, &[], &Options::default()))
+        .map(|way| way.is_diverted());
+    drop(entered);
+    // The caller may be on a runtime of its own, where this one must not be waited for.
+    runtime.shutdown_background();
+    tried
 }
 
 /// What a person can do about a refused launch.
@@ -143,7 +179,8 @@ pub(crate) fn capabilities(choice: TierChoice, facts: &Facts) -> SandboxCapabili
         limits.cpu_time = "1s".parse().ok();
     });
     let plan = policy
-        .build()
+        .allow_hosts(["example.org"])
+        .and_then(PolicyBuilder::build)
         .map_err(SandboxError::from)
         .and_then(|policy| Plan::new(&policy, &ExecRequest::new("true"), &Host::current()));
     let Ok(plan) = plan else { return SandboxCapabilities::new("none", BTreeMap::new()) };

@@ -61,6 +61,7 @@ fn ahead(birth: &Birth) -> Vec<String> {
         (birth.confined, "start a keyring"),
         (network, "make the network namespace"),
         (network, "bring loopback up"),
+        (birth.sockets.is_some(), "make the sockets of the way out and hand them over"),
         (birth.filter.is_some(), "filter system calls"),
     ];
     steps.into_iter().filter(|(done, _)| *done).map(|(_, step)| step.into()).collect()

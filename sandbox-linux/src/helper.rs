@@ -19,6 +19,7 @@ use sandbox_core::{Result, SandboxError};
 
 use crate::abi::{Request, request};
 use crate::cgroup::Cgroup;
+use crate::egress::{Counts, Sockets};
 use crate::facts::Facts;
 use crate::seccomp::FilterSpec;
 use crate::sys::{self, Child, Loan};
@@ -59,6 +60,8 @@ pub(crate) struct Birth {
     pub(crate) confined: bool,
     /// The filter, where it allows all that the helper does after its birth.
     pub(crate) filter: Option<FilterSpec>,
+    /// The sockets that it makes in its network, where that has a way out.
+    pub(crate) sockets: Option<Counts>,
 }
 
 /// A helper that waits for its work. Dropping it ends it.
@@ -90,6 +93,7 @@ impl Helper {
         if birth.confined {
             // Waits in the socket until there is a helper to read it.
             let late = i32::try_from(birth.namespaces & LATE).unwrap_or_default();
+            let late = late | birth.sockets.map_or(0, Counts::in_order);
             let filter = birth.filter.map(|spec| crate::filters::filter(&spec)).transpose()?;
             order(&control, request::AHEAD, late, filter.as_deref().unwrap_or_default(), &[])
                 .map_err(SandboxError::io("asking the helper"))?;
@@ -144,6 +148,18 @@ impl Helper {
         let control = self.control();
         let begun = control.and_then(|it| order(it, request::START, 0, attached, descriptors));
         begun.map_err(SandboxError::io("starting the helper"))
+    }
+
+    /// Takes the sockets of its network, which it makes ahead.
+    ///
+    /// # Errors
+    /// The step of its birth that failed.
+    pub(crate) fn sockets(&mut self) -> Result<Sockets> {
+        self.settle()?;
+        let failed = || SandboxError::io("taking the sockets of the way out");
+        let counts =
+            self.birth.sockets.ok_or(io::ErrorKind::InvalidInput.into()).map_err(failed())?;
+        Sockets::receive(self.control().map_err(failed())?, counts)
     }
 
     pub(crate) fn control(&self) -> io::Result<&OwnedFd> {

@@ -220,7 +220,7 @@ fn domain(plan: &Plan, facts: &Facts, ruleset: Option<std::os::fd::OwnedFd>) -> 
     };
     Ok(Domain {
         rlimits: rlimit::compile(&plan.limits, Held::default(), others),
-        affinity: plan.limits.cpu_count.map(jail::affinity),
+        affinity: plan.limits.cpu_count.map(rlimit::affinity),
         ruleset,
         filter: crate::filters::filter(&jail::spec(plan, Tier::Landlock, arch))?,
     })

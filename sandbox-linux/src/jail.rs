@@ -15,6 +15,7 @@ use sandbox_core::{NetworkPolicy, Result, SandboxError, TerminalSize};
 
 use crate::abi::{INLINE, fd, group};
 use crate::cgroup::Entry;
+use crate::egress::resolver;
 use crate::facts::Facts;
 use crate::fs::{landlock, mounts};
 use crate::identity::Identity;
@@ -274,7 +275,7 @@ fn command(
         cwd: &plan.cwd,
         user: context.user,
         rlimits: &rlimits,
-        affinity: cpus.map(affinity),
+        affinity: cpus.map(rlimit::affinity),
         landlock: confined && context.facts.landlock > 0,
         in_session: context.forked,
         terminal: plan.terminal.is_some(),
@@ -297,13 +298,17 @@ fn inside(
     // Where no group counts them, private places may at least not pass the limit by themselves.
     let memory = plan.limits.memory.filter(|_| !held.memory);
     let size = plan.limits.disk.into_iter().chain(memory).min();
-    let options = mounts::Options { owner: identity.user, size, root, idmaps: &identity.idmaps };
     ns::prepare(program);
-    let mounted = crate::sockets::hide(plan);
+    let mut mounted = crate::sockets::hide(plan);
+    let resolver = resolver::add(&mut mounted);
+    let (owner, idmaps) = (identity.user, &identity.idmaps);
+    let options = mounts::Options { owner, size, root, idmaps, resolver: resolver.as_deref() };
     mounts::compile(program, &mounted, &options);
     if facts.landlock > 0 {
         let handled = landlock::Handled::new(facts.landlock, false);
-        landlock::compile(program, &landlock::rules_inside(plan), handled);
+        let mut rules = landlock::rules_inside(plan);
+        rules.extend(resolver.map(landlock::readable));
+        landlock::compile(program, &rules, handled);
     }
     if let Some(size) = plan.terminal {
         ns::terminal(program, size, identity.user);
@@ -381,17 +386,4 @@ pub(crate) fn outside_rules(plan: &Plan, private: Option<&Path>) -> Vec<landlock
     let folder = private.map(|path| landlock::Rule { path: path.into(), access, directory: true });
     rules.extend(folder);
     rules
-}
-
-/// The first CPUs of those that the caller may use.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "checked by the policy"
-)]
-pub(crate) fn affinity(count: f64) -> u64 {
-    let wanted = (count.ceil() as usize).max(1);
-    let allowed = rustix::thread::sched_getaffinity(None);
-    let usable = |cpu: &usize| allowed.as_ref().map_or(*cpu == 0, |set| set.is_set(*cpu));
-    (0..64).filter(usable).take(wanted).fold(0, |mask, cpu| mask | 1 << cpu)
 }

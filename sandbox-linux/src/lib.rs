@@ -36,6 +36,7 @@ mod cgroup;
 mod closed;
 mod confine;
 pub mod doctor;
+mod egress;
 mod explain;
 mod facts;
 mod filters;

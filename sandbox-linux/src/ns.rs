@@ -1,9 +1,10 @@
 //! Namespaces: which, what is done in them beside mounts, and what is given up afterwards.
 
-use sandbox_core::TerminalSize;
 use sandbox_core::plan::Plan;
+use sandbox_core::{NetworkPolicy, TerminalSize};
 
 use crate::abi::fd;
+use crate::egress::Counts;
 use crate::facts::Facts;
 use crate::handover::Handover;
 use crate::helper::Birth;
@@ -18,18 +19,20 @@ pub(crate) fn birth(plan: &Plan, tier: Tier, facts: &Facts) -> Birth {
     let arch = Arch::native().filter(|_| tier == Tier::Landlock);
     let filter = arch.map(|arch| crate::jail::spec(plan, tier, arch));
     let namespaces = namespaces(tier, crate::jail::open_network(plan), facts);
-    Birth { namespaces, confined: tier != Tier::Off, filter }
+    let sockets = Counts::of(&plan.network).filter(|_| tier == Tier::Namespaces);
+    Birth { namespaces, confined: tier != Tier::Off, filter, sockets }
 }
 
 /// The helper that clones mounts of the host.
 pub(crate) fn birth_outside(facts: &Facts) -> Birth {
     let needed = (libc::CLONE_NEWUSER | libc::CLONE_NEWNS).unsigned_abs();
     let namespaces = if facts.privileged { 0 } else { u64::from(needed) };
-    Birth { namespaces, confined: false, filter: None }
+    Birth { namespaces, confined: false, filter: None, sockets: None }
 }
 
-/// The helper that most plans of a tier want, in the host's network or not.
-pub(crate) fn likely_birth(tier: Tier, open_network: bool, facts: &Facts) -> Birth {
+/// The helper that most plans of a tier with this network want.
+pub(crate) fn likely_birth(tier: Tier, network: &NetworkPolicy, facts: &Facts) -> Birth {
+    let open_network = *network == NetworkPolicy::Unrestricted;
     let filter = Arch::native().filter(|_| tier == Tier::Landlock).map(|arch| FilterSpec {
         arch,
         scope: Scope::Shared,
@@ -37,7 +40,9 @@ pub(crate) fn likely_birth(tier: Tier, open_network: bool, facts: &Facts) -> Bir
         profile: Profile::Default,
         metadata: Metadata::Refuse,
     });
-    Birth { namespaces: namespaces(tier, open_network, facts), confined: tier != Tier::Off, filter }
+    let namespaces = namespaces(tier, open_network, facts);
+    let sockets = Counts::of(network).filter(|_| tier == Tier::Namespaces);
+    Birth { namespaces, confined: tier != Tier::Off, filter, sockets }
 }
 
 #[expect(clippy::cast_sign_loss, reason = "flags")]
@@ -131,7 +136,7 @@ pub(crate) fn take_ruleset(program: &mut Program, landlock: bool) {
 pub(crate) fn birth_inside(plan: &Plan) -> Birth {
     let arch = Arch::native();
     let filter = arch.map(|arch| crate::jail::spec(plan, Tier::Namespaces, arch));
-    Birth { namespaces: 0, confined: true, filter }
+    Birth { namespaces: 0, confined: true, filter, sockets: None }
 }
 
 /// The helper keeps nothing but what ending the payload takes.

@@ -20,7 +20,7 @@ use crate::report::Groups;
 /// nothing; it ends with this value, or with the calling process.
 ///
 /// Its commands read end of file and their output is dropped; for streams, use the
-/// [backend](crate::backend). On the Landlock tier all launches share one private folder.
+/// [backend](crate::backend). So for policies that list hosts: a way out takes a runtime. On the Landlock tier all launches share one private folder.
 #[derive(Debug)]
 pub struct Prepared {
     plan: Plan,
@@ -34,7 +34,7 @@ impl Prepared {
     /// Compiles a plan.
     ///
     /// # Errors
-    /// What no launch could carry out.
+    /// What no launch could carry out; [`SandboxError::Unsupported`] for a policy that lists hosts.
     pub fn new(plan: Plan, choice: TierChoice) -> Result<Self> {
         let facts = Facts::ask();
         let tier = match choice {
@@ -44,6 +44,10 @@ impl Prepared {
         let (held, cpus) = Cgroup::would_hold();
         let jail = Jail::compile(&plan, tier, &facts, Groups { held, cpus })?;
         let birth = crate::ns::birth(&plan, tier, &facts);
+        if birth.sockets.is_some() {
+            let operation = "host lists of prepared commands: use the backend".into();
+            return Err(SandboxError::Unsupported { backend: "linux".into(), operation });
+        }
         Ok(Self { plan, jail, facts, birth, spare: Spare::default() })
     }
 

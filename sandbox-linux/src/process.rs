@@ -10,12 +10,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sandbox_core::confine::{Ended, Process};
+use sandbox_core::confine::{Egress, Ended, Process};
 use sandbox_core::{Denials, Exit, KillReason, Result, SandboxError, TerminalSize, Usage};
 use tokio::io::unix::AsyncFd;
 
 use crate::abi::{Report, Request, reason, request};
 use crate::cgroup::Cgroup;
+use crate::egress::Way;
 use crate::helper::{Ends, Helper};
 use crate::sys;
 
@@ -36,6 +37,8 @@ struct State {
     pidfd: Option<OwnedFd>,
     cgroup: Option<Cgroup>,
     folder: Option<Arc<crate::private::Folder>>,
+    /// The way out, which is nobody's once the payload has ended.
+    egress: Option<Arc<Way>>,
 }
 
 impl Payload {
@@ -46,6 +49,7 @@ impl Payload {
         screen: Option<OwnedFd>,
         cgroup: Cgroup,
         folder: Option<Arc<crate::private::Folder>>,
+        egress: Option<Arc<Way>>,
     ) -> Result<Self> {
         let pid = helper.pid();
         let held = SandboxError::io("holding the helper");
@@ -54,7 +58,7 @@ impl Payload {
             .map_err(io::Error::from)
             .and_then(|()| sys::watch(control));
         let control = watched.map_err(SandboxError::io("watching the helper"))?;
-        let state = Mutex::new(State { ended: None, pidfd, cgroup: Some(cgroup), folder });
+        let state = Mutex::new(State { ended: None, pidfd, cgroup: Some(cgroup), folder, egress });
         Ok(Self { pid, control, screen, state })
     }
 
@@ -68,6 +72,11 @@ impl Payload {
         }
     }
 
+    fn way(&self) -> Option<Arc<Way>> {
+        let state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        state.egress.clone()
+    }
+
     /// Takes away what the run had, once.
     fn conclude(&self) -> Ended {
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -78,6 +87,9 @@ impl Payload {
         let control = self.control.get_ref().as_fd();
         let ended = conclude(control, state.pidfd.take(), cgroup);
         state.folder = None;
+        if let Some(egress) = state.egress.take() {
+            egress.close();
+        }
         state.ended = Some(ended.clone());
         ended
     }
@@ -142,6 +154,9 @@ impl Process for Payload {
         }
         let ready = self.control.readable().await;
         ready.map_err(SandboxError::io("watching the helper"))?.retain_ready();
+        if let Some(egress) = self.way() {
+            egress.stop().await;
+        }
         Ok(self.conclude())
     }
 
@@ -159,6 +174,10 @@ impl Process for Payload {
 
     fn thaw(&self) -> Result<()> {
         self.request(request::SIGNAL_ALL, libc::SIGCONT)
+    }
+
+    fn egress(&self) -> Option<Arc<dyn Egress>> {
+        self.way().map(|way| way as _)
     }
 
     fn resize(&self, size: TerminalSize) -> Result<()> {

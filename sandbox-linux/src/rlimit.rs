@@ -69,3 +69,16 @@ pub(crate) fn name(resource: u32) -> &'static str {
         _ => "a resource",
     }
 }
+
+/// The first CPUs of those that the caller may use.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked by the policy"
+)]
+pub(crate) fn affinity(count: f64) -> u64 {
+    let wanted = (count.ceil() as usize).max(1);
+    let allowed = rustix::thread::sched_getaffinity(None);
+    let usable = |cpu: &usize| allowed.as_ref().map_or(*cpu == 0, |set| set.is_set(*cpu));
+    (0..64).filter(usable).take(wanted).fold(0, |mask, cpu| mask | 1 << cpu)
+}

@@ -12,14 +12,14 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::TcpStream;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rustix::event::{PollFd, PollFlags};
-use sandbox_core::confine::{Enclosure, Launched, OpenFolder, Stamp};
+use sandbox_core::confine::{Egress, Enclosure, Launched, OpenFolder, Stamp};
 use sandbox_core::plan::{Layers, Plan};
 use sandbox_core::session::{Applied, Change};
 use sandbox_core::{Result, SandboxError, Usage};
@@ -27,11 +27,11 @@ use sandbox_core::{Result, SandboxError, Usage};
 use crate::abi::{Request, request};
 use crate::cgroup::{Cgroup, Freezer};
 use crate::confine::launched;
+use crate::egress::Way;
 use crate::facts::Facts;
 use crate::fs::landlock::Handled;
 use crate::fs::mounts::{self, Rests};
-use crate::handover::{self, Message};
-use crate::helper::{Birth, Ends, Helper, order};
+use crate::helper::{Birth, Ends, Helper};
 use crate::identity::Identity;
 use crate::jail::Jail;
 use crate::launch::{furnish, launch};
@@ -40,14 +40,13 @@ use crate::ns;
 use crate::program::Program;
 use crate::report::Groups;
 use crate::sys;
+use orders::{Done, agent, exchange, failure, signal_all};
 
 mod attach;
 mod census;
 mod dial;
 mod folders;
-
-/// How a program went: the step that failed, and its error.
-type Done = std::result::Result<(), (String, i32)>;
+mod orders;
 
 /// A lasting sandbox of the namespace tier.
 #[derive(Debug)]
@@ -57,6 +56,8 @@ pub(crate) struct Room {
     /// The payloads' user, where it is not the caller.
     user: Option<(u32, u32)>,
     rests: Rests,
+    /// The way out of all commands.
+    egress: Option<Arc<Way>>,
     state: Mutex<State>,
 }
 
@@ -90,6 +91,7 @@ impl Room {
         facts: &Facts,
         helper: Helper,
         mut cgroup: Cgroup,
+        egress: Option<Arc<Way>>,
     ) -> Result<Self> {
         let groups = Groups { held: cgroup.held, cpus: cgroup.cpus };
         cgroup.add_commands();
@@ -104,7 +106,7 @@ impl Room {
         let (agent, cgroup) = (Some(ends), Some(cgroup));
         let state = State { agent, cgroup, spare: None, frozen: false, mapped };
         let (rests, facts) = (jail.rests, facts.clone());
-        Ok(Self { pid, facts, user, rests, state: Mutex::new(state) })
+        Ok(Self { pid, facts, user, rests, egress, state: Mutex::new(state) })
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -181,36 +183,6 @@ impl Room {
     }
 }
 
-/// Has the first process run a program, with a descriptor that comes along: how it went, and the
-/// descriptor that it handed over.
-fn exchange(
-    state: &State,
-    program: Program,
-    along: Option<&OwnedFd>,
-) -> Result<(Done, Option<OwnedFd>)> {
-    let failed = || SandboxError::io("changing the sandbox");
-    let image = program.finish();
-    let [names, ..] = image.names;
-    let file = sys::sealed_file(c"sandbox-program", &image.bytes, false).map_err(failed())?;
-    let control = &agent(state)?.control;
-    let rights: Vec<_> = std::iter::once(&file).chain(along).map(AsFd::as_fd).collect();
-    order(control, request::RUN, 0, &[], &rights).map_err(failed())?;
-    let mut handed = None;
-    let mut message = handover::receive(control).map_err(failed())?;
-    if let Message::Descriptor(descriptor) = message {
-        handed = descriptor;
-        message = handover::receive(control).map_err(failed())?;
-    }
-    let gone = || failed()(io::ErrorKind::UnexpectedEof.into());
-    let Message::Bytes(answer) = message else { return Err(gone()) };
-    let failure = sys::failure_of(&answer).ok_or_else(gone)?;
-    if failure.errno == 0 {
-        return Ok((Ok(()), handed));
-    }
-    let step = names.get(failure.step as usize).map(ToString::to_string);
-    Ok((Err((step.unwrap_or_else(|| "read the program".into()), failure.errno)), None))
-}
-
 /// The folders of a place with layers, from the top.
 fn stack(source: &Path, layers: &Layers) -> Result<Stack> {
     Stack::open(source, std::iter::once(&layers.upper).chain(&layers.frozen))
@@ -218,21 +190,6 @@ fn stack(source: &Path, layers: &Layers) -> Result<Stack> {
 
 fn unreadable(error: serde_json::Error) -> SandboxError {
     SandboxError::io("reading a stamp")(error.into())
-}
-
-fn failure((step, errno): (String, i32)) -> SandboxError {
-    SandboxError::Launch { step, source: io::Error::from_raw_os_error(errno) }
-}
-
-fn signal_all(state: &State, signal: i32) -> Result<()> {
-    let control = &agent(state)?.control;
-    order(control, request::SIGNAL_ALL, signal, &[], &[])
-        .map_err(SandboxError::io("signalling the sandbox"))
-}
-
-fn agent(state: &State) -> Result<&Ends> {
-    let gone = || SandboxError::io("using the sandbox")(io::ErrorKind::NotConnected.into());
-    state.agent.as_ref().ok_or_else(gone)
 }
 
 #[async_trait]
@@ -245,7 +202,7 @@ impl Enclosure for Room {
         let jail = Jail::enter(plan, self.user, &self.facts)?;
         let started = launch(&jail, helper)?;
         self.put_spare(birth);
-        launched(started, jail, Cgroup::none())
+        launched(started, jail, Cgroup::none(), None)
     }
 
     fn warm_up(&self, plan: &Plan) {
@@ -327,6 +284,10 @@ impl Enclosure for Room {
         Room::dial(self, port)
     }
 
+    fn egress(&self) -> Option<Arc<dyn Egress>> {
+        self.egress.clone().map(|way| way as _)
+    }
+
     fn alive(&self) -> bool {
         let state = self.state();
         let Some(ends) = &state.agent else { return false };
@@ -348,6 +309,9 @@ impl Enclosure for Room {
         let Some((Ends { pidfd, control }, cgroup)) = self.close() else { return Ok(()) };
         let control = sys::watch(control).map_err(SandboxError::io("watching the sandbox"))?;
         let gone = tokio::time::timeout(PATIENCE, control.readable()).await;
+        if let Some(egress) = &self.egress {
+            egress.stop().await;
+        }
         finish(gone.is_ok(), pidfd, cgroup);
         Ok(())
     }
@@ -375,6 +339,9 @@ fn finish(done: bool, pidfd: Option<OwnedFd>, cgroup: Option<Cgroup>) {
 
 impl Drop for Room {
     fn drop(&mut self) {
+        if let Some(egress) = &self.egress {
+            egress.close();
+        }
         if let Some((Ends { pidfd, control }, cgroup)) = self.close() {
             drop(control);
             // To the end: folders that its processes can still write to are removed next.

@@ -100,6 +100,13 @@ impl Range {
         self.at(1)
     }
 
+    /// The first and the last addresses that can stand for names.
+    #[must_use]
+    pub fn of_names(&self) -> (Synthetic, Synthetic) {
+        let last = u32::MAX >> self.v4.prefix_len();
+        (self.at(SET_ASIDE), self.at(last - 1))
+    }
+
     /// Whether the address is in the range, a name's or not.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

@@ -170,6 +170,11 @@ fn rule(path: &str, access: BitFlags<AccessFs>) -> Rule {
     Rule { path: path.into(), access, directory: true }
 }
 
+/// The rule of a file that may be read.
+pub(crate) fn readable(path: PathBuf) -> Rule {
+    Rule { path, access: access(Rights::READ, false), directory: false }
+}
+
 /// Makes the helper build the ruleset inside the new root and keep it as [`fd::RULESET`].
 pub(crate) fn compile(program: &mut Program, rules: &[Rule], handled: Handled) {
     let attributes =

@@ -41,6 +41,8 @@ pub(crate) struct Options<'a> {
     pub(crate) root: bool,
     /// Descriptors of user namespaces for idmapped mounts, by place.
     pub(crate) idmaps: &'a BTreeMap<PathBuf, i32>,
+    /// The covered file that tells where names are resolved.
+    pub(crate) resolver: Option<&'a Path>,
 }
 
 /// Compiles the whole root and the change into it.
@@ -99,7 +101,7 @@ impl<'a> Build<'a> {
         program.close = plan.places.len() > 60;
         let root = root(program, plan, options.size, host_root);
         let scratch = host_root.then(|| scratch(program, options.size));
-        let covers = covers(program, scratch.unwrap_or(root));
+        let covers = covers(program, scratch.unwrap_or(root), options.resolver.is_some());
         program.attach_over(root, "/", "the new root");
         let (made, lent, pinned) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
         let modes = Vec::new();
@@ -158,7 +160,9 @@ impl<'a> Build<'a> {
                 self.lend(&place.path, mode, false, NODEV | NOEXEC | RDONLY)
             }
             Content::Hidden => {
-                self.program.clone_own(From::Inside(self.covers), Path::new("file"), 0)
+                let is_resolver = self.options.resolver == Some(place.path.as_path());
+                let cover = Path::new(if is_resolver { RESOLVER } else { "file" });
+                self.program.clone_own(From::Inside(self.covers), cover, 0)
             }
         };
         self.attach_last(tree, &place.path);
@@ -322,6 +326,9 @@ impl<'a> Build<'a> {
 /// Where the covers lie.
 const COVERS: &str = ".sandbox";
 
+/// The one among them that can be read: it tells where names are resolved.
+const RESOLVER: &str = "resolv.conf";
+
 /// What the sandbox's root is: nothing, or a clone of the host's.
 fn root(program: &mut Program, plan: &Plan, size: Option<ByteSize>, host: bool) -> Slot {
     if host {
@@ -333,11 +340,15 @@ fn root(program: &mut Program, plan: &Plan, size: Option<ByteSize>, host: bool) 
 }
 
 /// What covers is read-only once and for all: clones of a read-only mount are.
-fn covers(program: &mut Program, at: Slot) -> Slot {
+fn covers(program: &mut Program, at: Slot, resolver: bool) -> Slot {
     let folder = Path::new(COVERS);
     program.make_folder(at, folder, 0o700);
     program.make_file(at, &folder.join("file"), 0);
     program.make_folder(at, &folder.join("folder"), 0);
+    if resolver {
+        let content = crate::egress::resolver::content();
+        program.write_file(at, &folder.join(RESOLVER), content.as_bytes());
+    }
     // Passable, for the clones to come; not to be listed.
     let name = program.path(folder);
     let arguments = [at.into(), name.into(), 0o111.into()];

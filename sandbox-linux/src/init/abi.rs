@@ -120,13 +120,43 @@ pub struct Failure {
 }
 
 /// What the helper does by itself, in no list.
-pub const OWN_STEPS: [&str; 5] = [
+pub const OWN_STEPS: [&str; 7] = [
     "map the program",
     "start the command's process",
     "make the network namespace",
     "bring loopback up",
     "filter system calls",
+    "make the sockets of the way out",
+    "hand the sockets of the way out over",
 ];
+
+/// The sockets of a network that lead out of it, by way of whoever gets them. How many there are is
+/// told beside the namespace in the value of [`request::AHEAD`]; without any there is no way out.
+pub mod egress {
+    /// The bits of the value that tell how many TCP sockets are made in each family.
+    pub const TCP: u32 = 0xff;
+    /// The bits that tell how many UDP sockets are.
+    pub const UDP: u32 = 0xff00;
+    /// Where those bits begin.
+    pub const UDP_SHIFT: u32 = 8;
+    /// The most sockets that one message carries (`SCM_MAX_FD`).
+    pub const MOST: usize = 253;
+}
+
+/// What a helper says once it has made the sockets, which come along in this order: netlink for
+/// routes, netlink for filters, then TCP and UDP of IPv4, then both of IPv6.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sockets {
+    /// The step of [`OWN_STEPS`] that failed, if the error number is not 0.
+    pub step: u32,
+    /// The error number.
+    pub errno: i32,
+    /// Whether the kernel has a netlink socket for filters.
+    pub has_filters: u32,
+    /// Whether it has IPv6.
+    pub has_v6: u32,
+}
 
 /// A request on the control socket.
 #[repr(C)]
@@ -145,8 +175,9 @@ pub mod request {
     /// End everything and report.
     pub const KILL: u32 = 2;
     /// Done ahead of the start: drop every capability from the bounding set and leave the keyring;
-    /// with the namespace of networks as its value, make one and bring its loopback up; with a
-    /// filter behind the request, attach it.
+    /// with the namespace of networks as its value, make one and bring its loopback up, and with
+    /// numbers of sockets beside it ([`egress`](super::egress)) hand these over; with a filter behind
+    /// the request, attach it.
     pub const AHEAD: u32 = 3;
     /// To a helper that serves: fork a helper, whose control socket comes along.
     pub const ENTER: u32 = 5;

@@ -18,6 +18,7 @@ mod abi;
 mod agent;
 mod forked;
 mod interpret;
+mod network;
 mod orders;
 mod raw;
 mod supervise;

@@ -6,9 +6,9 @@
 
 use core::mem::{MaybeUninit, size_of};
 
-use super::abi::{INLINE, Request, fd, request};
-use super::exit;
+use super::abi::{INLINE, Request, egress, fd, request};
 use super::raw::{nr, syscall};
+use super::{exit, network};
 
 /// A step of `OWN_STEPS` that failed, and its error.
 pub type Failed = (u32, i32);
@@ -16,27 +16,24 @@ pub type Failed = (u32, i32);
 /// The longest filter: `BPF_MAXINSNS` instructions of eight bytes.
 const LONGEST: usize = 4096 * 8;
 
-/// The most descriptors that one message carries (`SCM_MAX_FD`).
-const MOST: usize = 253;
-
 /// `struct msghdr`.
 #[repr(C)]
-struct Message {
-    name: [u64; 2],
-    parts: u64,
-    part_count: u64,
-    control: u64,
-    control_size: u64,
-    flags: u64,
+pub struct Message {
+    pub name: [u64; 2],
+    pub parts: u64,
+    pub part_count: u64,
+    pub control: u64,
+    pub control_size: u64,
+    pub flags: u64,
 }
 
 /// `struct cmsghdr` and the descriptors behind it.
 #[repr(C, align(8))]
 pub struct Rights {
-    size: u64,
-    level: i32,
-    kind: i32,
-    descriptors: [i32; MOST],
+    pub size: u64,
+    pub level: i32,
+    pub kind: i32,
+    pub descriptors: [i32; egress::MOST],
 }
 
 /// Obeys until the start, and tells how that went. Ends when the launcher did.
@@ -95,7 +92,7 @@ fn runs_on(processor: i32) -> bool {
 
 fn prepare(order: &Order, filter: &MaybeUninit<[u8; LONGEST]>) -> Result<(), Failed> {
     leave_keyring();
-    own_network(order.request.value as u64)?;
+    network::make(order.request.value as u32)?;
     attach(filter.as_ptr() as u64, order.attached / 8)
 }
 
@@ -138,30 +135,9 @@ fn attach(instructions: u64, count: u64) -> Result<(), Failed> {
     step(4, unsafe { syscall(nr::SECCOMP, [SET_MODE_FILTER, 0, address, 0, 0, 0]) }).map(drop)
 }
 
-fn step(step: u32, result: i64) -> Result<u64, Failed> {
+/// The result of a call, or the step that it was.
+pub fn step(step: u32, result: i64) -> Result<u64, Failed> {
     if result < 0 { Err((step, -result as i32)) } else { Ok(result as u64) }
-}
-
-/// A network of our own, with nothing but a loopback, if the flag is set.
-fn own_network(flag: u64) -> Result<(), Failed> {
-    const AF_INET: u64 = 2;
-    const DATAGRAM_CLOEXEC: u64 = 0o2_000_002;
-    const SIOCSIFFLAGS: u64 = 0x8914;
-    const UP_AND_RUNNING: u64 = 0x41;
-    if flag == 0 {
-        return Ok(());
-    }
-    // struct ifreq: the name in 16 bytes, then the flags.
-    let interface = [u64::from_ne_bytes(*b"lo\0\0\0\0\0\0"), 0, UP_AND_RUNNING, 0, 0];
-    let address = &raw const interface as u64;
-    // SAFETY: moves this process alone.
-    step(2, unsafe { syscall(nr::UNSHARE, [flag, 0, 0, 0, 0, 0]) })?;
-    // SAFETY: a new descriptor.
-    let socket = step(3, unsafe { syscall(nr::SOCKET, [AF_INET, DATAGRAM_CLOEXEC, 0, 0, 0, 0]) })?;
-    // SAFETY: reads a value of this stack.
-    step(3, unsafe { syscall(nr::IOCTL, [socket, SIOCSIFFLAGS, address, 0, 0, 0]) })?;
-    super::close(socket as i32);
-    Ok(())
 }
 
 /// A request and what came with it, in bytes.

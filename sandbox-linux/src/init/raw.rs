@@ -71,6 +71,7 @@ pub mod nr {
     pub const SIGNALFD4: u32 = 289;
     pub const LSEEK: u32 = 8;
     pub const RECVMSG: u32 = 47;
+    pub const SENDMSG: u32 = 46;
     pub const UNSHARE: u32 = 272;
     pub const SOCKET: u32 = 41;
     pub const KEYCTL: u32 = 250;
@@ -110,6 +111,7 @@ pub mod nr {
     pub const SIGNALFD4: u32 = 74;
     pub const LSEEK: u32 = 62;
     pub const RECVMSG: u32 = 212;
+    pub const SENDMSG: u32 = 211;
     pub const UNSHARE: u32 = 97;
     pub const SOCKET: u32 = 198;
     pub const KEYCTL: u32 = 219;

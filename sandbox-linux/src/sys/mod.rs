@@ -16,7 +16,9 @@ use crate::raw;
 pub(crate) use clone::{CHILD_STEPS, Child, Cloned, Loan, clone_helper, clones_into_groups};
 pub(crate) use domain::{Domain, before_exec};
 pub(crate) use idmap::{try_idmap, user_namespace};
-pub(crate) use plain::{bytes_of_call, bytes_of_header, bytes_of_request, failure_of, report_of};
+pub(crate) use plain::{
+    bytes_of_call, bytes_of_header, bytes_of_request, failure_of, report_of, sockets_of,
+};
 
 /// A system call of the child, which must not touch the C library's `errno`.
 fn call(number: libc::c_long, arguments: [u64; 6]) -> i64 {

@@ -1,6 +1,6 @@
 //! The bytes of the structures that the host and the helper exchange.
 
-use crate::abi::{Call, Failure, Header, Report, Request};
+use crate::abi::{Call, Failure, Header, Report, Request, Sockets};
 
 /// A structure of plain numbers without padding: any bytes are a value, and a value is its bytes.
 ///
@@ -18,6 +18,8 @@ unsafe impl Plain for Failure {}
 unsafe impl Plain for Report {}
 // SAFETY: as above.
 unsafe impl Plain for Request {}
+// SAFETY: as above.
+unsafe impl Plain for Sockets {}
 
 fn bytes_of<T: Plain>(value: &T) -> &[u8] {
     // SAFETY: `Plain` has no padding, so every byte is initialised.
@@ -49,5 +51,9 @@ pub(crate) fn failure_of(bytes: &[u8]) -> Option<Failure> {
 }
 
 pub(crate) fn report_of(bytes: &[u8]) -> Option<Report> {
+    value_of(bytes)
+}
+
+pub(crate) fn sockets_of(bytes: &[u8]) -> Option<Sockets> {
     value_of(bytes)
 }

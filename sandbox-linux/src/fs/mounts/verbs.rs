@@ -237,6 +237,20 @@ impl Program {
         self.call(Phase::Setup, text, libc::SYS_mknodat, &arguments).tolerate(&[libc::EEXIST]);
     }
 
+    /// Makes a file that everybody can read, with what is in it.
+    pub(super) fn write_file(&mut self, at: Slot, name: &Path, content: &[u8]) {
+        let file = self.slot();
+        let text = quoted(name);
+        let (path, bytes) = (self.path(name), self.bytes(content));
+        let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_CLOEXEC;
+        let arguments = [at.into(), path.into(), flags.into(), 0o444.into()];
+        self.call(Phase::Setup, format!("make the file {text}"), libc::SYS_openat, &arguments)
+            .store(file);
+        let arguments = [file.into(), bytes.into(), content.len().into()];
+        self.setup(format!("write {text}"), libc::SYS_write, &arguments);
+        self.setup("close it", libc::SYS_close, &[file.into()]);
+    }
+
     pub(super) fn make_link(&mut self, at: Slot, name: &Path, target: &Path) {
         let text = format!("link {} to {}", quoted(name), quoted(target));
         let (target, name) = (self.path(target), self.path(name));
