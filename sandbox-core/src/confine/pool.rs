@@ -219,3 +219,6 @@ impl Drop for Alone {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

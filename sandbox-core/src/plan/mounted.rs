@@ -10,10 +10,11 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::places::Layout;
 use super::rules::{self, Meaning};
-use super::{Content, Place};
+use super::{Content, Place, Plan};
 use crate::error::{Result, SandboxError};
 use crate::path::{SandboxPath, quoted};
 use crate::policy::Policy;
@@ -71,6 +72,49 @@ pub struct Mounted {
     pub target: SandboxPath,
     /// What.
     pub shown: Shown,
+}
+
+impl Plan {
+    /// The plan of a session with the same policy and the same mounts, but folders and layers of its
+    /// own: nothing else of it changes, so nothing else is looked up again. `None` where the two differ
+    /// in more, where this plan shows other folders than `ours`, or where a source is not what it was.
+    pub(crate) fn with_folders_of(
+        &self,
+        ours: &[Mounted],
+        theirs: &[Mounted],
+        files: &dyn Lookup,
+    ) -> Option<Self> {
+        let mut plan = self.clone();
+        if ours.len() != theirs.len() {
+            return None;
+        }
+        for (our, their) in ours.iter().zip(theirs) {
+            if our.target != their.target {
+                return None;
+            }
+            if let Shown::Host { source, .. } | Shown::Layered { source, .. } = &their.shown {
+                unmoved(their, source, files).ok()?;
+            }
+            match (&our.shown, &their.shown) {
+                (Shown::Own { source: old }, Shown::Own { source: new }) => {
+                    let places = Arc::make_mut(&mut plan.places);
+                    let place = places.iter_mut().find(|it| it.source.as_ref() == Some(old))?;
+                    place.source = Some(new.clone());
+                }
+                (
+                    Shown::Layered { source: old, layers: ours },
+                    Shown::Layered { source: new, layers: theirs },
+                ) if old == new => {
+                    let layers = Arc::make_mut(&mut plan.layers);
+                    let known = layers.values_mut().find(|known| *known == ours)?;
+                    *known = theirs.clone();
+                }
+                (same, other) if same == other => {}
+                _ => return None,
+            }
+        }
+        Some(plan)
+    }
 }
 
 impl Mounted {
@@ -171,25 +215,31 @@ fn places(
         Shown::Host { source, rights } => (source, *rights),
         Shown::Layered { source, .. } => (source, Rights::READ_WRITE),
     };
-    let missing = |error| SandboxError::MissingPath { path: source.clone(), source: error };
+    let (found, kind) = unmoved(mount, source, files)?;
+    if kind != Kind::Directory && matches!(mount.shown, Shown::Layered { .. }) {
+        return refused(&mount.target, "only a folder can be copied on write");
+    }
+    if is_kernel_interface(&found) {
+        return refused(&mount.target, "what the kernel shows of itself is no mount");
+    }
+    let around = rules.iter().rev().find(|(path, _)| found.starts_with(path));
+    if let Some((hidden, _)) = around.filter(|(_, rule)| rule.grant.rights.is_empty()) {
+        return refused(&mount.target, &format!("the policy hides {}", quoted(hidden)));
+    }
+    let own = place(kind == Kind::Directory, Content::Host, Some(found.clone()), rights);
+    Ok(std::iter::once(own).chain(inner(target, &found, rights, rules)).collect())
+}
+
+/// The source of a mount, where it was found, and what it is.
+fn unmoved(mount: &Mounted, source: &Path, files: &dyn Lookup) -> Result<(PathBuf, Kind)> {
+    let missing = |error| SandboxError::MissingPath { path: source.into(), source: error };
     let found = resolve(files, source).map_err(missing)?;
     if let Some(link) = found.links.keys().next() {
         let link = quoted(link);
         return refused(&mount.target, &format!("{link} is a link, where its source leads over"));
     }
     let kind = found.kind.ok_or_else(|| missing(io::ErrorKind::NotFound.into()))?;
-    if kind != Kind::Directory && matches!(mount.shown, Shown::Layered { .. }) {
-        return refused(&mount.target, "only a folder can be copied on write");
-    }
-    if is_kernel_interface(&found.path) {
-        return refused(&mount.target, "what the kernel shows of itself is no mount");
-    }
-    let around = rules.iter().rev().find(|(path, _)| found.path.starts_with(path));
-    if let Some((hidden, _)) = around.filter(|(_, rule)| rule.grant.rights.is_empty()) {
-        return refused(&mount.target, &format!("the policy hides {}", quoted(hidden)));
-    }
-    let own = place(kind == Kind::Directory, Content::Host, Some(found.path.clone()), rights);
-    Ok(std::iter::once(own).chain(inner(target, &found.path, rights, rules)).collect())
+    Ok((found.path, kind))
 }
 
 /// The policy's rules below a mount's source, as they are below its target.

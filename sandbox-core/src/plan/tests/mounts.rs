@@ -82,3 +82,66 @@ fn a_rule_does_not_follow_a_link_that_a_mount_lets_commands_make() {
     furnished(&files, inner, &open).unwrap();
     furnished(&files, rule(), &[mounted("/home/me/repo", "/b", Rights::READ_ONLY)]).unwrap();
 }
+
+/// A session's mounts: a folder of its own, one that is copied on write, one of the host's.
+fn of_session(own: &str) -> Vec<Mounted> {
+    let at = |target: &str, shown| Mounted { target: SandboxPath::new(target).unwrap(), shown };
+    let layers = Layers {
+        root: "/state/layers".into(),
+        frozen: vec![],
+        upper: format!("/state/layers/{own}/upper").into(),
+        work: format!("/state/layers/{own}/work").into(),
+    };
+    let source = PathBuf::from("/home/me/repo");
+    vec![
+        mounted("/home/me/repo/src", "/src", Rights::READ_ONLY),
+        at("/mnt/memory", Shown::Own { source: format!("/state/{own}/memory").into() }),
+        at("/work", Shown::Layered { source, layers }),
+    ]
+}
+
+#[test]
+fn a_fork_has_its_parents_plan_with_folders_of_its_own() {
+    let files = machine();
+    let hidden = || empty().hide("/home/me/repo/.env").unwrap();
+    let (ours, theirs) = (of_session("parent"), of_session("fork"));
+    let parent = furnished(&files, hidden(), &ours).unwrap();
+    let fork = parent.with_folders_of(&ours, &theirs, &files).unwrap();
+    let anew = furnished(&files, hidden(), &theirs).unwrap();
+    assert_eq!(format!("{fork:?}"), format!("{anew:?}"));
+    assert_ne!(format!("{fork:?}"), format!("{parent:?}"));
+}
+
+#[test]
+fn what_differs_in_more_than_its_folders_is_no_fork() {
+    let files = machine();
+    let ours = of_session("parent");
+    let parent = furnished(&files, empty(), &ours).unwrap();
+    let others: [fn(&mut Vec<Mounted>); 6] = [
+        |all| drop(all.pop()),
+        |all| all[1].target = SandboxPath::new("/mnt/other").unwrap(),
+        |all| all.swap(0, 1),
+        |all| all[0] = mounted("/home/me/repo/src", "/src", Rights::READ_WRITE),
+        |all| all[1].shown = all[0].shown.clone(),
+        |all| {
+            if let Shown::Layered { source, .. } = &mut all[2].shown {
+                *source = "/home/me".into();
+            }
+        },
+    ];
+    for (number, change) in others.iter().enumerate() {
+        let mut theirs = of_session("fork");
+        change(&mut theirs);
+        assert!(parent.with_folders_of(&ours, &theirs, &files).is_none(), "{number}");
+    }
+    // Meanwhile the parent has got other layers, or another folder.
+    for at in [1, 2] {
+        let mut meanwhile = ours.clone();
+        meanwhile[at] = of_session("another")[at].clone();
+        assert!(parent.with_folders_of(&meanwhile, &of_session("fork"), &files).is_none(), "{at}");
+    }
+    // A source leads elsewhere now.
+    let mut bent = machine();
+    bent.add("/home/me/repo -> /home/me/.ssh");
+    assert!(parent.with_folders_of(&ours, &of_session("fork"), &bent).is_none());
+}

@@ -20,12 +20,14 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
     pub(super) async fn forks(&self, live: &Arc<Live>, count: usize) -> Result<Vec<Arc<Live>>> {
         let frozen = live.freeze_layers().await?;
         let stamps: Vec<_> = live.inner().stacks.iter().map(|it| it.stamp.clone()).collect();
+        let sources = live.inner().sources.clone();
         let heritage = Heritage {
             parent: Some(live.id().clone()),
             layer_folder: live.layer_folder(),
             frozen,
             stamps,
-            sources: live.inner().sources.clone(),
+            sources,
+            furnished: Some(live.furnished()),
         };
         let spec = SandboxSpec { id: None, mounts: live.mounts(), ..live.spec.clone() };
         let (made, failed) = self.make_all(&spec, &heritage, count);

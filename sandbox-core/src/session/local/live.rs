@@ -7,7 +7,7 @@ use super::activity::Activity;
 use super::folder::{Folder, LayerFolder};
 use super::layers::{Frozen, Stack};
 use super::ports::Publication;
-use super::provision::Sources;
+use super::provision::{Furnished, Sources};
 use crate::capability::Report;
 use crate::confine::Enclosure;
 use crate::error::{Result, SandboxError};
@@ -199,6 +199,12 @@ impl Live {
         let memory_peak = measured.memory_peak.or(summed.memory_peak);
         let written = measured.written.or(summed.written);
         Ok(Usage { cpu, memory_peak, written, processes: measured.processes })
+    }
+
+    /// How it is furnished now.
+    pub(super) fn furnished(&self) -> Furnished {
+        let plan = self.inner().plan.clone();
+        Furnished { plan, mounted: self.mounted(), report: self.report.clone() }
     }
 
     /// Its mounts, as plans have them.

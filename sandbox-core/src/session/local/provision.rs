@@ -10,6 +10,7 @@ use super::layers::{Frozen, Stack};
 use super::live::{Inner, Live, Parts};
 use super::{LocalSessions, Register};
 use crate::backend::LocalBackend;
+use crate::capability::Report;
 use crate::confine::{Confinement, Enclosure, Pool, Stamp};
 use crate::error::{Result, SandboxError};
 use crate::ids::SessionId;
@@ -32,6 +33,23 @@ pub(super) struct Heritage {
     pub(super) stamps: Vec<Option<Stamp>>,
     /// Where each mount's source lies.
     pub(super) sources: Sources,
+    pub(super) furnished: Option<Furnished>,
+}
+
+/// A session as it was furnished: the same for a fork, but for the folders.
+#[derive(Clone)]
+pub(super) struct Furnished {
+    pub(super) plan: Plan,
+    pub(super) mounted: Vec<Mounted>,
+    pub(super) report: Report,
+}
+
+impl Furnished {
+    /// The plan and the report of a fork with these mounts.
+    fn of_fork(self, mounted: &[Mounted], host: &Host<'_>) -> Option<(Plan, Report)> {
+        let plan = self.plan.with_folders_of(&self.mounted, mounted, host.files)?;
+        Some((plan, self.report))
+    }
 }
 
 /// The most sandboxes that wait in one pool.
@@ -65,9 +83,10 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
         let root = layer_folder.as_ref().map_or(Path::new(""), |layers| layers.path());
         let layers = stacks.iter().map(|stack| stack.mounted(root));
         let mounted: Vec<Mounted> = fixed.iter().cloned().chain(layers).collect();
-        let plan = furnish(&spec.policy, &mounted, &host)?;
-        self.check_hidden(&plan)?;
-        let report = LocalBackend::new(Arc::clone(&self.confinement)).judge(&plan)?;
+        let (plan, report) = match from.furnished.and_then(|it| it.of_fork(&mounted, &host)) {
+            Some(same) => same,
+            None => self.plan(&spec.policy, &mounted, &host)?,
+        };
         let enclosure = self.enclose(&plan, spec.pool)?;
         let (state, snapshots) = (SandboxState::Provisioned, Vec::new());
         // A fork is measured by what its parent was.
@@ -83,6 +102,19 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
         self.register.add(&live)?;
         Register::keep_time(&self.register, &live);
         Ok(live)
+    }
+
+    /// The plan of a session, and what will be enforced.
+    fn plan(
+        &self,
+        policy: &Policy,
+        mounted: &[Mounted],
+        host: &Host<'_>,
+    ) -> Result<(Plan, Report)> {
+        let plan = furnish(policy, mounted, host)?;
+        self.check_hidden(&plan)?;
+        let report = LocalBackend::new(Arc::clone(&self.confinement)).judge(&plan)?;
+        Ok((plan, report))
     }
 
     /// Refuses a policy that names what sessions are made of, which no wider rule shows.
