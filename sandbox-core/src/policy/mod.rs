@@ -184,6 +184,12 @@ impl Policy {
         self
     }
 
+    /// The same policy, with another network.
+    pub(crate) fn reaching(mut self, network: NetworkPolicy) -> Self {
+        self.network = network;
+        self
+    }
+
     /// The folder that commands work in by default.
     #[must_use]
     pub fn workspace_path(&self) -> Option<&SandboxPath> {

@@ -18,6 +18,7 @@ use crate::exec::{ExecRequest, Usage};
 use crate::ids::SessionId;
 use crate::mount::FilesystemAccess;
 use crate::path::SandboxPath;
+use crate::policy::network::NetworkPolicy;
 use crate::run::Running;
 use crate::session::files::Files;
 use crate::session::{
@@ -36,6 +37,7 @@ pub(super) fn session() -> SandboxSession {
         metadata: Labels::new(),
         mounts: Vec::new(),
         parent: None,
+        network: NetworkPolicy::denied(),
         report: Report::default(),
     }
 }

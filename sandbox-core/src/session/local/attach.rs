@@ -50,7 +50,8 @@ impl Live {
     ) -> Result<()> {
         let target = mounted.target.as_path().to_path_buf();
         let mounts: Vec<_> = self.mounted().into_iter().chain([mounted]).collect();
-        let plan = furnish(&self.spec.policy, &mounts, &Host::current())?;
+        let mut plan = furnish(&self.spec.policy, &mounts, &Host::current())?;
+        plan.network = self.inner().plan.network.clone();
         self.enclosure().attach(&plan, &target)?;
         let mut inner = self.inner();
         inner.plan = plan;

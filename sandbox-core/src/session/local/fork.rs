@@ -29,7 +29,8 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
             sources,
             furnished: Some(live.furnished()),
         };
-        let spec = SandboxSpec { id: None, mounts: live.mounts(), ..live.spec.clone() };
+        let mut spec = SandboxSpec { id: None, mounts: live.mounts(), ..live.spec.clone() };
+        spec.policy = spec.policy.reaching(live.inner().plan.network.clone());
         let (made, failed) = self.make_all(&spec, &heritage, count);
         match failed {
             None => Ok(made),
