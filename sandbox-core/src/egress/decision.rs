@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::rules::{Rules, Target};
 use crate::policy::network::{HostRule, Protocol};
 
+pub(crate) use file::check as check_file;
 pub use file::open as open_file;
 pub use log::Log;
 pub use reason::Reason;

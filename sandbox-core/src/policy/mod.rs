@@ -260,6 +260,12 @@ impl PolicyBuilder {
         self
     }
 
+    /// The network as it is now.
+    #[must_use]
+    pub fn network_policy(&self) -> &NetworkPolicy {
+        &self.network
+    }
+
     /// Lets the listed hosts be reached, and no others; see [`HostRule`] for the grammar.
     pub fn allow_hosts<H: AsRef<str>>(
         mut self,

@@ -26,7 +26,8 @@ pub fn open(path: &Path, plan: &Plan) -> Result<File> {
     Ok(file)
 }
 
-fn check(path: &Path, plan: &Plan) -> Result<()> {
+/// Refuses a file that lies where commands of `plan` may write.
+pub(crate) fn check(path: &Path, plan: &Plan) -> Result<()> {
     // What cannot be found has no writer inside, or cannot be opened.
     let Some(real) = real(path) else { return Ok(()) };
     let writable = plan.places.iter().filter(|place| {

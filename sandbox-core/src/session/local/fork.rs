@@ -30,7 +30,12 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
             furnished: Some(live.furnished()),
         };
         let mut spec = SandboxSpec { id: None, mounts: live.mounts(), ..live.spec.clone() };
-        spec.policy = spec.policy.reaching(live.inner().plan.network.clone());
+        let network = live.inner().plan.network.clone();
+        if network.is_denied() {
+            // Nothing will be decided.
+            spec.net_log = None;
+        }
+        spec.policy = spec.policy.reaching(network);
         let (made, failed) = self.make_all(&spec, &heritage, count);
         match failed {
             None => Ok(made),
