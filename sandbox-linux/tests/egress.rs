@@ -2,7 +2,10 @@
 
 mod outside;
 
+use std::sync::Arc;
+
 use outside::{Means, Outcome, World};
+use sandbox_core::{ExecRequest, LocalBackend};
 
 /// The program in the sandbox; no test of its own.
 #[test]
@@ -121,7 +124,7 @@ async fn who_is_meant(means: Means) -> Outcome {
     let rules = ["rebound.test:PORT", "web.test:PORT", "other.test:PORT"];
     let said = world.say(&rules, script).await?;
     assert_eq!(said[0], "ECONNRESET");
-    assert!(said[1].starts_with("GET / HTTP/1.1"), "{said:?}");
+    assert!(said[1].starts_with("HTTP/1.0 200"), "{said:?}");
     assert_eq!(said.last().map(String::as_str), Some("ECONNRESET"));
     Ok(())
 }
@@ -134,4 +137,50 @@ async fn who_is_meant_diverted() -> Outcome {
 #[tokio::test]
 async fn who_is_meant_by_port() -> Outcome {
     who_is_meant(Means::ByPort).await
+}
+
+#[tokio::test]
+async fn names_are_answered_by_both_transports_and_at_loopback() -> Outcome {
+    let world = World::new(Means::Diverted)?;
+    let script = "ask udp 198.18.0.1 allowed.test\nask tcp 198.18.0.1 allowed.test\n\
+                  ask udp 127.0.0.1 allowed.test\nask tcp 127.0.0.1 unlisted.test\n\
+                  ask udp 198.18.0.1 unlisted.test";
+    let said = world.say(&["allowed.test:PORT"], script).await?;
+    let address = "0 [198, 18, 0, 16]";
+    assert_eq!(said[..3], [address; 3]);
+    assert!(said[3].starts_with("3 ") && said[4].starts_with("3 "), "{said:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_program_may_listen_where_it_may_connect() -> Outcome {
+    let world = World::new(Means::Diverted)?;
+    let said = world.say(&["allowed.test:PORT"], "listen PORT\ntcp allowed.test PORT x").await?;
+    assert_eq!(said, ["listens", "x"]);
+    Ok(())
+}
+
+async fn shell(world: &World, script: &str) -> Result<String, Box<dyn std::error::Error>> {
+    let script = script.replace("PORT", &world.server.port.to_string());
+    let request = ExecRequest::new("/bin/sh").args(["-c", &format!("exec 2>&1; {script}")]);
+    let backend = LocalBackend::new(Arc::clone(&world.confinement));
+    let result = backend.run(&world.policy(&["web.test:PORT"])?, &request).await?;
+    Ok(result.stdout.text().into_owned())
+}
+
+#[tokio::test]
+async fn programs_of_the_system_know_of_nothing() -> Outcome {
+    let world = World::new(Means::Diverted)?;
+    let told = shell(&world, "cat /etc/resolv.conf; echo x >/etc/resolv.conf").await?;
+    assert!(told.starts_with("nameserver 198.18.0.1\noptions edns0"), "{told}");
+    assert!(told.contains("ead-only") || told.contains("denied"), "{told}");
+    let told = shell(&world, "env | grep -i proxy; getent hosts web.test").await?;
+    assert!(told.starts_with("fd00:5b::10") || told.starts_with("198.18.0.16"), "{told}");
+    let python = "import urllib.request as u; print(u.urlopen('http://web.test:PORT/').read())";
+    for program in ["curl -sS http://web.test:PORT/", &format!("python3 -c \"{python}\"")] {
+        let told = shell(&world, program).await?;
+        let host = format!("Host: web.test:{}", world.server.port);
+        assert!(told.contains(&host) || told.contains("not found"), "{program}: {told}");
+    }
+    Ok(())
 }

@@ -134,8 +134,9 @@ impl Egress for Way {
         }
         state.widen(&rules)?;
         state.divert_again(&rules)?;
-        state.gateway.set_rules(rules.clone());
+        // Names first: who sees the gateway change finds them changed.
         self.zone.set_rules(rules.clone());
+        state.gateway.set_rules(rules.clone());
         state.narrow(&rules)
     }
 }
