@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::egress::Level;
+
 /// One promise that a sandbox makes or does not make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -157,6 +159,9 @@ pub struct Report {
     pub tier: Cow<'static, str>,
     /// What stood between the command and the host.
     pub enforced: BTreeMap<Feature, Enforcement>,
+    /// For which programs the policy's list of hosts holds, if it has one and the backend says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<Level>,
 }
 
 impl Report {
@@ -165,7 +170,14 @@ impl Report {
         tier: impl Into<Cow<'static, str>>,
         enforced: impl IntoIterator<Item = (Feature, Enforcement)>,
     ) -> Self {
-        Self { tier: tier.into(), enforced: enforced.into_iter().collect() }
+        Self { tier: tier.into(), enforced: enforced.into_iter().collect(), egress: None }
+    }
+
+    /// The same, with what came of a list of hosts.
+    #[must_use]
+    pub fn egress(mut self, level: Option<Level>) -> Self {
+        self.egress = level;
+        self
     }
 
     /// Everything that is less than asked for.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use sandbox_core::egress::Level;
 use sandbox_core::path::quoted;
 use sandbox_core::plan::{Content, Place, Plan};
 use sandbox_core::policy::EnforcementLevel;
@@ -45,8 +46,21 @@ pub(crate) fn for_plan(plan: &Plan, tier: Tier, facts: &Facts, groups: Groups) -
         shape(&mut claims, plan, tier);
     }
     let grouped = groups.held.memory || groups.held.processes || groups.cpus;
-    Report::new(tier_name(tier, grouped), claims)
+    Report::new(tier_name(tier, grouped), claims).egress(egress(plan, tier))
 }
+
+/// What comes of a list of hosts.
+fn egress(plan: &Plan, tier: Tier) -> Option<Level> {
+    let lists = plan.network != NetworkPolicy::Unrestricted && !plan.network.is_denied();
+    lists.then(|| match tier {
+        Tier::Namespaces => Level::Transparent,
+        Tier::Off | Tier::Landlock => Level::Unsupported { why: NO_HOSTS.into() },
+    })
+}
+
+/// Why a list of hosts comes to nothing, where it does.
+const NO_HOSTS: &str = "host lists take a network namespace, and without one no listed host is \
+                        reached: use the namespace tier, --net none or --net unrestricted";
 
 /// The kept user of a root caller's payload.
 pub(crate) fn keep_root(report: &mut Report, why: &str) {
@@ -212,9 +226,7 @@ fn network(claims: &mut Claims, plan: &Plan, tier: Tier, facts: &Facts) {
         let by = "network namespace, names of its own, gateway";
         claims.insert(Feature::NetworkAllowList, Enforcement::full(by));
     } else if !plan.network.is_denied() {
-        let why = "host allow-lists are not supported, and without one no host is reached: use \
-                   --net none or --net unrestricted";
-        claims.insert(Feature::NetworkAllowList, Enforcement::absent(why));
+        claims.insert(Feature::NetworkAllowList, Enforcement::absent(NO_HOSTS));
     }
 }
 

@@ -5,7 +5,10 @@ mod outside;
 use std::sync::Arc;
 
 use outside::{Means, Outcome, World};
-use sandbox_core::{ExecRequest, LocalBackend};
+use sandbox_core::egress::Level;
+use sandbox_core::egress::decision::Verdict;
+use sandbox_core::run::Sink;
+use sandbox_core::{Enforcement, ExecRequest, Feature, LocalBackend};
 
 /// The program in the sandbox; no test of its own.
 #[test]
@@ -73,9 +76,10 @@ async fn datagrams(means: Means) -> Outcome {
     let world = World::new(means)?;
     let own = r#"{"host":"127.0.0.1:PORT/udp","private":true}"#;
     let script = "udp allowed.test PORT hello\nudp 127.0.0.1 PORT itself\n\
-                  udp other.test PORT lost\nudp allowed.test 9 x\nudp 192.0.43.8 PORT x";
+                  udp other.test PORT lost\nudp allowed.test 9 x\nudp 192.0.43.8 PORT x\n\
+                  udp4 allowed.test PORT four\nudp6 allowed.test PORT six";
     let said = world.say(&["allowed.test:PORT/udp", "other.test:PORT", own], script).await?;
-    let expected = ["hello", "itself", "nothing", "ECONNREFUSED", "EACCES"];
+    let expected = ["hello", "itself", "nothing", "ECONNREFUSED", "EACCES", "four", "six"];
     assert_eq!(said, expected);
     Ok(())
 }
@@ -183,4 +187,69 @@ async fn programs_of_the_system_know_of_nothing() -> Outcome {
         assert!(told.contains(&host) || told.contains("not found"), "{program}: {told}");
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn the_report_and_the_log_say_what_happened() -> Outcome {
+    let world = World::new(Means::Diverted)?;
+    let policy = world.policy(&["allowed.test:PORT"])?;
+    let backend = LocalBackend::new(Arc::clone(&world.confinement));
+    let script = "tcp allowed.test PORT hello\ntcp 127.0.0.1 PORT x\nudp allowed.test PORT x";
+    let running = backend.spawn(&policy, &world.request(script)?)?;
+    let egress = running.process().egress().ok_or("no way out")?;
+    let result = running.finish(Sink::Capture, Sink::Capture).await?;
+    assert_eq!(result.report.egress, Some(Level::Transparent));
+    let claim = result.report.enforced.get(&Feature::NetworkAllowList);
+    assert!(matches!(claim, Some(Enforcement::Full { .. })), "{claim:?}");
+    let log = egress.log().recent();
+    let told: Vec<_> = log.iter().map(|it| (&*it.host, it.verdict, it.bytes_up)).collect();
+    assert_eq!(told, [("allowed.test", Verdict::Allow, 5), ("127.0.0.1", Verdict::Allow, 1)]);
+    Ok(())
+}
+
+/// The beginning of TLS with a name in it (RFC 8446, section 4.1.2; RFC 6066, section 3).
+fn client_hello(name: &str) -> Vec<u8> {
+    let with_length = |bytes: Vec<u8>| {
+        let length = u16::try_from(bytes.len()).unwrap_or_default();
+        [&length.to_be_bytes()[..], &bytes].concat()
+    };
+    let entry = [vec![0], with_length(name.into())].concat();
+    let extension = [vec![0, 0], with_length(with_length(entry))].concat();
+    let suites = with_length(vec![0x13, 1]);
+    let head = [vec![3, 3], vec![7; 32], vec![0], suites, vec![1, 0]].concat();
+    let body = [head, with_length(extension)].concat();
+    let handshake = [vec![1, 0], with_length(body)].concat();
+    [vec![0x16, 3, 1], with_length(handshake)].concat()
+}
+
+#[tokio::test]
+async fn a_handshake_names_who_is_meant() -> Outcome {
+    let world = World::new(Means::Diverted)?;
+    let hex =
+        |name| client_hello(name).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let (right, wrong) = (hex("web.test"), hex("other.test"));
+    let script = format!("hex web.test PORT {right}\nhex web.test PORT {wrong}");
+    let said = world.say(&["web.test:PORT", "other.test:PORT"], &script).await?;
+    assert_eq!(said, [format!("{} bytes", right.len() / 2), "ECONNRESET".to_owned()]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn either_family_leads_to_either() -> Outcome {
+    let world = World::new(Means::Diverted)?;
+    let Some(port) = world.server_v6 else {
+        skipped("IPv6");
+        return Ok(());
+    };
+    let own = format!(r#"{{"host":"[::1]:{port}","private":true}}"#);
+    let rules = [&*format!("sixth.test:{port}"), &own];
+    let script =
+        format!("tcp4 sixth.test {port} four\ntcp6 sixth.test {port} six\ntcp ::1 {port} own");
+    assert_eq!(world.say(&rules, &script).await?, ["four", "six", "own"]);
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "whoever reads the output of tests")]
+fn skipped(what: &str) {
+    eprintln!("skipped: this host has no {what}");
 }

@@ -70,7 +70,8 @@ fn rules(world: &World, rules: &[&str]) -> Result<Vec<HostRule>, Box<dyn Error>>
 }
 
 const CHANGING: &str = "hold allowed.test PORT\nresolve allowed.test\ntcp other.test PORT x\n\
-                        udp other.test PORT y\ntcp other.test 9 x\ntcp 192.0.43.8 9 x";
+                        udp other.test PORT y\ntcp other.test 9 x\ntcp 192.0.43.8 9 x\n\
+                        tcp other.test 7 x";
 
 async fn changes(means: Means, in_session: bool) -> Outcome {
     let world = World::new(means)?;
@@ -87,7 +88,7 @@ async fn changes(means: Means, in_session: bool) -> Outcome {
     assert_eq!(run.next().await?, "hello");
     assert_eq!(egress.level(), Level::Transparent);
     let own = r#"{"host":"127.0.0.1:PORT/udp","private":true}"#;
-    let new = ["other.test:PORT", "other.test:PORT/udp", own, "192.0.43.8:7"];
+    let new = ["other.test:PORT", "other.test:7", "other.test:PORT/udp", own, "192.0.43.8:7"];
     egress.set_rules(&rules(&world, &new)?)?;
     assert_eq!(run.next().await?, "ECONNRESET");
     assert!(run.next().await?.contains("Name or service not known"));
@@ -95,6 +96,7 @@ async fn changes(means: Means, in_session: bool) -> Outcome {
     assert_eq!(run.next().await?, "y");
     assert_eq!(run.next().await?, "ECONNREFUSED");
     assert_eq!(run.next().await?, "ECONNREFUSED");
+    assert_eq!(run.next().await?, "ECONNRESET", "taken, and nobody may dial");
     run.process.wait().await?;
     if let Some(room) = room {
         room.end().await?;

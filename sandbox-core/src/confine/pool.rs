@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Confinement, Enclosure, Ended, Launched, Process};
+use super::{Confinement, Egress, Enclosure, Ended, Launched, Process};
 use crate::error::{Result, SandboxError};
 use crate::exec::{TerminalSize, Usage};
 use crate::plan::Plan;
@@ -203,6 +203,10 @@ impl Process for Alone {
 
     fn thaw(&self) -> Result<()> {
         self.enclosure.thaw()
+    }
+
+    fn egress(&self) -> Option<Arc<dyn Egress>> {
+        self.enclosure.egress()
     }
 
     fn resize(&self, size: TerminalSize) -> Result<()> {

@@ -34,6 +34,11 @@ pub(crate) fn inside() -> Outcome {
         let said = match words[..] {
             ["resolve", name] => resolve(name),
             ["tcp", host, port, text] => tcp(host, port.parse()?, text),
+            ["tcp4", host, port, text] => family(host, port.parse()?, text, SocketAddr::is_ipv4),
+            ["tcp6", host, port, text] => family(host, port.parse()?, text, SocketAddr::is_ipv6),
+            ["udp4", host, port, text] => udp_to(host, port.parse()?, text, SocketAddr::is_ipv4),
+            ["udp6", host, port, text] => udp_to(host, port.parse()?, text, SocketAddr::is_ipv6),
+            ["hex", host, port, bytes] => hex(host, port.parse()?, bytes),
             ["udp", host, port, text] => udp(host, port.parse()?, text),
             ["listen", port] => {
                 TcpListener::bind((Ipv4Addr::UNSPECIFIED, port.parse()?)).map(|_| "listens".into())
@@ -73,6 +78,29 @@ fn tcp(host: &str, port: u16, text: &str) -> io::Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
+}
+
+fn family(host: &str, port: u16, text: &str, which: fn(&SocketAddr) -> bool) -> io::Result<String> {
+    let found = (host, port).to_socket_addrs()?.find(which).ok_or(io::ErrorKind::NotFound)?;
+    tcp(&found.ip().to_string(), port, text)
+}
+
+fn udp_to(host: &str, port: u16, text: &str, which: fn(&SocketAddr) -> bool) -> io::Result<String> {
+    let found = (host, port).to_socket_addrs()?.find(which).ok_or(io::ErrorKind::NotFound)?;
+    udp(&found.ip().to_string(), port, text)
+}
+
+/// Sends bytes, and counts what comes back.
+fn hex(host: &str, port: u16, bytes: &str) -> io::Result<String> {
+    let digits: Vec<u32> = bytes.chars().filter_map(|digit| digit.to_digit(16)).collect();
+    let bytes: Vec<u8> = digits.chunks(2).map(|two| (two[0] << 4 | two[1]) as u8).collect();
+    let mut stream = TcpStream::connect((host, port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(&bytes)?;
+    stream.shutdown(Shutdown::Write)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(format!("{} bytes", answer.len()))
 }
 
 fn udp(host: &str, port: u16, text: &str) -> io::Result<String> {
@@ -197,16 +225,20 @@ pub(crate) struct World {
     folder: tempfile::TempDir,
     pub(crate) confinement: Arc<LinuxConfinement>,
     pub(crate) server: Server,
+    /// The port of a server at `::1`, where the host has IPv6.
+    pub(crate) server_v6: Option<u16>,
 }
 
 impl World {
     pub(crate) fn new(means: Means) -> Result<Self, Box<dyn Error>> {
         let server = Server::start(v4(1))?;
+        let server_v6 = Server::start(Ipv6Addr::LOCALHOST.into()).ok().map(|it| it.port);
         let mut resolver = StaticResolver::default();
         for name in ["allowed.test", "other.test", "www.below.test", "web.test"] {
             resolver = resolver.with(name.parse()?, [v4(1)]);
         }
         resolver = resolver.with("rebound.test".parse()?, [v4(2)]);
+        resolver = resolver.with("sixth.test".parse()?, [Ipv6Addr::LOCALHOST.into()]);
         let dialler = Dialler::default().resolver(resolver);
         let confinement = LinuxConfinement::new(TierChoice::Namespaces)?
             .gateway(move |setup| setup.dialler(dialler.clone()));
@@ -216,7 +248,7 @@ impl World {
         });
         let folder = tempfile::tempdir_in("/var/tmp")?;
         fs::copy(std::env::current_exe()?, folder.path().join("program"))?;
-        Ok(Self { folder, confinement, server })
+        Ok(Self { folder, confinement, server, server_v6 })
     }
 
     pub(crate) fn program(&self) -> Result<PathBuf, Box<dyn Error>> {
