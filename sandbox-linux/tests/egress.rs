@@ -253,3 +253,25 @@ async fn either_family_leads_to_either() -> Outcome {
 fn skipped(what: &str) {
     eprintln!("skipped: this host has no {what}");
 }
+
+/// The servers are threads of this process, so each connection takes four of its descriptors.
+#[tokio::test]
+async fn many_connections_at_once() -> Outcome {
+    for means in [Means::Diverted, Means::ByPort] {
+        let world = World::new(means)?;
+        let said = world.say(&["allowed.test:PORT"], "many 150 allowed.test PORT").await?;
+        assert_eq!(said, ["150"]);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rule_may_list_the_port_of_resolvers() -> Outcome {
+    let world = World::new(Means::Diverted)?;
+    // The name is answered, and its port 53 is taken: nobody may dial there.
+    let script = "resolve allowed.test\nudp allowed.test 53 x\ntcp allowed.test 53 x";
+    let said = world.say(&["allowed.test:53/udp", "allowed.test:53"], script).await?;
+    assert!(said[0].contains("198.18.0.16"), "{said:?}");
+    assert_eq!(said[1..], ["nothing", "ECONNRESET"]);
+    Ok(())
+}

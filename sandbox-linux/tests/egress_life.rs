@@ -71,11 +71,11 @@ fn rules(world: &World, rules: &[&str]) -> Result<Vec<HostRule>, Box<dyn Error>>
 
 const CHANGING: &str = "hold allowed.test PORT\nresolve allowed.test\ntcp other.test PORT x\n\
                         udp other.test PORT y\ntcp other.test 9 x\ntcp 192.0.43.8 9 x\n\
-                        tcp other.test 7 x";
+                        tcp other.test 7 x\ntcp 192.0.43.9 5 x";
 
 async fn changes(means: Means, in_session: bool) -> Outcome {
     let world = World::new(means)?;
-    let listed = ["allowed.test:PORT"];
+    let listed = ["allowed.test:PORT", "192.0.43.9:5"];
     let plan = plan(&world, &listed, CHANGING)?;
     let room = if in_session { Some(session(&world, &listed)?) } else { None };
     let launched = match &room {
@@ -97,6 +97,7 @@ async fn changes(means: Means, in_session: bool) -> Outcome {
     assert_eq!(run.next().await?, "ECONNREFUSED");
     assert_eq!(run.next().await?, "ECONNREFUSED");
     assert_eq!(run.next().await?, "ECONNRESET", "taken, and nobody may dial");
+    assert_eq!(run.next().await?, "EACCES", "no rule lists it any more");
     run.process.wait().await?;
     if let Some(room) = room {
         room.end().await?;

@@ -17,13 +17,17 @@ use super::sockets::Sockets;
 /// Connections that wait to be taken.
 const BACKLOG: i32 = 4096;
 
+/// Where resolvers ask.
+pub(super) const DNS: u16 = 53;
+
 /// The port of the listener that everything is diverted to.
 const DIVERTED: u16 = 1;
 
 /// Takes a socket and binds it.
 fn bound(sockets: &mut Sockets, to: SocketAddr, protocol: Protocol) -> io::Result<OwnedFd> {
     let socket = sockets.take(to.ip(), protocol)?;
-    options::set_socket_reuseaddr(&socket, true)?;
+    // A rule may list the port that names are asked at; elsewhere who comes second is refused.
+    options::set_socket_reuseaddr(&socket, to.port() == DNS)?;
     if to.is_ipv6() {
         options::set_ipv6_v6only(&socket, true)?;
     }

@@ -17,11 +17,9 @@ use tokio::task::JoinSet;
 
 use super::datagrams::Port;
 use super::dns::{self, Zone};
+use super::listen::DNS;
 use super::sockets::Sockets;
 use super::{Options, listen, nftables, routes};
-
-/// Where resolvers ask.
-const DNS: u16 = 53;
 
 /// The way out of one sandbox.
 #[derive(Debug)]

@@ -44,6 +44,7 @@ pub(crate) fn inside() -> Outcome {
                 TcpListener::bind((Ipv4Addr::UNSPECIFIED, port.parse()?)).map(|_| "listens".into())
             }
             ["ask", how, server, name] => ask(how, server.parse()?, name),
+            ["many", count, host, port] => many(count.parse()?, host, port.parse()?),
             ["wait"] => wait(),
             ["hold", host, port] => hold(host, port.parse()?),
             _ => return Err(format!("{line:?} is nothing to try").into()),
@@ -148,6 +149,22 @@ fn ask(how: &str, server: IpAddr, name: &str) -> io::Result<String> {
         socket.recv(&mut answer)?
     };
     Ok(format!("{} {:?}", answer[3] & 15, &answer[read - 4..read]))
+}
+
+/// Has so many connections open at once, and each carry something; how many did.
+fn many(count: usize, host: &str, port: u16) -> io::Result<String> {
+    let open = (0..count).map(|_| TcpStream::connect((host, port)));
+    let mut open = open.collect::<io::Result<Vec<_>>>()?;
+    let mut done = 0;
+    for (number, stream) in open.iter_mut().enumerate() {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let bytes = number.to_be_bytes();
+        stream.write_all(&bytes)?;
+        let mut back = bytes.map(|byte| !byte);
+        stream.read_exact(&mut back)?;
+        done += usize::from(back == bytes);
+    }
+    Ok(done.to_string())
 }
 
 /// Waits for a line from outside.
