@@ -64,6 +64,14 @@ fn word(rule: &str) -> String {
     if rule.chars().all(is_plain) { rule.to_owned() } else { format!("'{rule}'") }
 }
 
+/// A rule as it is, which is an object of JSON at times; anything else as other names.
+fn legible(rule: &str) -> String {
+    match rule.chars().all(|c| c.is_ascii_graphic()) {
+        true => rule.to_owned(),
+        false => quoted(rule),
+    }
+}
+
 /// The network of a session, and by what that holds.
 #[derive(Serialize)]
 pub(crate) struct Shown {
@@ -128,7 +136,7 @@ pub(crate) fn decisions(decisions: &[Decision]) -> String {
             plain(format!("{}:{}", quoted(&it.host), it.port)),
             plain(it.bytes_up.to_string()),
             plain(it.bytes_down.to_string()),
-            plain(why.or_else(|| it.rule.as_ref().map(quoted)).unwrap_or_default()),
+            plain(why.or_else(|| it.rule.as_deref().map(legible)).unwrap_or_default()),
         ]
     };
     let titles = ["AGE", "VERDICT", "PROTOCOL", "PLACE", "UP", "DOWN", "BY"];
@@ -187,18 +195,18 @@ mod tests {
 
     #[test]
     fn what_a_command_named_reaches_no_terminal_raw() {
-        let evil = one("\u{1b}[31m\r", 80, 1, None);
-        let denied = summary(&evil, 0);
+        let evil = "\u{7}\r\u{9b}\u{202e}";
+        let notes = denied(&summary(&one(evil, 80, 1, None), 0)).concat();
         let decision = serde_json::json!({
-            "time_ms": 0, "session": "", "rule": "\u{1b}]0;", "host": "\u{1b}[2J", "port": 1,
+            "time_ms": 0, "session": evil, "rule": evil, "host": evil, "port": 1,
             "protocol": "tcp", "verdict": "deny", "end": null, "bytes_up": 0, "bytes_down": 0,
-            "duration_ms": 0, "reason": {"code": "\u{1b}[1m", "text": "\u{1b}"},
+            "duration_ms": 0, "reason": {"code": evil, "text": evil},
         });
-        let table = decisions(&[serde_json::from_value(decision).unwrap()]);
-        let rows = table.lines().skip(1).collect::<String>();
-        let said =
-            self::denied(&denied).concat() + &anstream::adapter::strip_str(&rows).to_string();
-        assert!(!said.contains(['\u{1b}', '\r']), "{said:?}");
-        assert!(!table.contains("\u{1b}[2J") && !table.contains("\u{1b}[1m"), "{table:?}");
+        let mut told: Decision = serde_json::from_value(decision).unwrap();
+        let mut table = decisions(std::slice::from_ref(&told));
+        told.reason = None;
+        table += &decisions(&[told]);
+        let is_raw = |c: char| evil.contains(c);
+        assert!(!notes.contains(is_raw) && !table.contains(is_raw), "{notes:?} {table:?}");
     }
 }

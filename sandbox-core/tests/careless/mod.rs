@@ -91,7 +91,7 @@ impl<C: Confinement> SandboxBackend for CarelessSessions<C> {
     }
 
     fn capabilities(&self) -> SandboxCapabilities {
-        let absent = (Feature::NetworkAllowList, Enforcement::absent("nobody does it"));
+        let absent = (Feature::Disk, Enforcement::absent("nobody does it"));
         let known = self.commands.capabilities().features;
         SandboxCapabilities::new("careless", known.into_iter().chain([absent]))
     }
