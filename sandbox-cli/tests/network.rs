@@ -44,7 +44,7 @@ fn rule(port: u16) -> String {
 /// A client that knows of no proxy: it prints the answer, or fails with 9.
 fn client(port: u16) -> [String; 3] {
     let script = format!(
-        "exec 3<>/dev/tcp/127.0.0.1/{port} || exit 9\n\
+        "trap '' PIPE; exec 3<>/dev/tcp/127.0.0.1/{port} || exit 9\n\
          printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 || exit 9\n\
          answer=$(cat <&3) || exit 9\nprintf %s \"$answer\" | tail -n 1"
     );

@@ -1,10 +1,13 @@
 //! The network of a session that lives.
 
+use std::fs::File;
+
 use super::live::Live;
 use crate::capability::Report;
-use crate::confine::Egress;
+use crate::confine::Enclosure;
 use crate::egress::decision;
 use crate::error::{Result, SandboxError};
+use crate::ids::SessionId;
 use crate::plan::Plan;
 use crate::policy::network::NetworkPolicy;
 use crate::session::network::SessionNetwork;
@@ -73,7 +76,7 @@ fn no_way(wanted: &NetworkPolicy, has_rules: bool) -> &'static str {
 }
 
 /// Opens the file that a session's decisions are written to, before anything is there to decide.
-pub(super) fn open_log(spec: &SandboxSpec, plan: &Plan) -> Result<Option<std::fs::File>> {
+pub(super) fn open_log(spec: &SandboxSpec, plan: &Plan) -> Result<Option<File>> {
     let Some(path) = &spec.net_log else { return Ok(None) };
     let lists = !plan.network.is_denied() && plan.network != NetworkPolicy::Unrestricted;
     if !lists || spec.pool.is_some() {
@@ -85,8 +88,9 @@ pub(super) fn open_log(spec: &SandboxSpec, plan: &Plan) -> Result<Option<std::fs
 }
 
 /// Has the decisions of a way out bear the session's name, and written to its log.
-pub(super) fn record(egress: &dyn Egress, session: &str, log: Option<std::fs::File>) {
-    egress.log().belongs_to(session);
+pub(super) fn record(enclosure: &dyn Enclosure, session: &SessionId, log: Option<File>) {
+    let Some(egress) = enclosure.egress() else { return };
+    egress.log().belongs_to(session.as_str());
     if let Some(file) = log {
         egress.log().write_to(file);
     }

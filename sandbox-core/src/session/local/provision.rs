@@ -89,9 +89,7 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
         };
         let log = network::open_log(&spec, &plan)?;
         let enclosure = self.enclose(&plan, spec.pool)?;
-        if let Some(egress) = enclosure.egress() {
-            network::record(&*egress, id.as_str(), log);
-        }
+        network::record(&*enclosure, &id, log);
         let (state, snapshots) = (SandboxState::Provisioned, Vec::new());
         // A fork is measured by what its parent was.
         let begin = |(at, stack): (usize, Stack)| match from.stamps.get(at) {
