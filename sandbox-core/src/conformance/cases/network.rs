@@ -10,9 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 use crate::capability::Enforcement;
-use crate::capability::Feature::{self, NetworkDeny, UnixSockets};
+use crate::capability::Feature::{self, NetworkAllowList, NetworkDeny, UnixSockets};
 use crate::conformance::context::{Context, at, ensure};
 use crate::conformance::{Case, Stop, Verdict};
+use crate::policy::PolicyBuilder;
 use crate::policy::network::NetworkPolicy;
 
 pub(super) const CASES: &[Case] = &[
@@ -29,6 +30,13 @@ pub(super) const CASES: &[Case] = &[
         abstract_socket,
     )
     .gap(&["abstract"]),
+    Case::promise("network::hosts_that_no_rule_lists_are_refused", &[NetworkAllowList], unlisted),
+    Case::promise(
+        "network::datagrams_that_no_rule_lists_are_lost",
+        &[NetworkAllowList],
+        unlisted_udp,
+    ),
+    Case::works("network::a_listed_host_is_reached", listed).under(&[NetworkAllowList]),
     Case::works("network::own_socket_pairs_work", own_pairs),
     Case::works("network::own_servers_work", own_server).under(&[NetworkDeny]),
     Case::works("network::own_unix_servers_work", own_unix_server).under(&[UnixSockets]),
@@ -88,6 +96,43 @@ fn udp(cx: &Context<'_>) -> Verdict {
     cx.ask_one(cx.policy()?, &["udp", &socket.local_addr()?.to_string()])?;
     let came = socket.recv(&mut [0; 8]).is_ok();
     ensure(!came, || "the datagram reached the host".into())
+}
+
+/// A policy that lists one server of the host's.
+fn listing(cx: &Context<'_>, server: &str) -> Result<PolicyBuilder, Stop> {
+    let rule = format!(r#"{{"host":"{server}","private":true}}"#);
+    Ok(cx.policy()?.allow_hosts([rule])?)
+}
+
+fn listed(cx: &Context<'_>) -> Verdict {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let to = listener.local_addr()?.to_string();
+    let _contacts = serve(move || listener.accept().map(|(stream, _)| stream));
+    cx.ask_one(listing(cx, &to)?, &["tcp", &to])?.says("host")
+}
+
+/// The same address with another port, other addresses, and the other family.
+fn unlisted(cx: &Context<'_>) -> Verdict {
+    let known = TcpListener::bind("127.0.0.1:0")?;
+    for address in ["127.0.0.1:0", "127.0.0.2:0", "[::1]:0"] {
+        let Ok(listener) = TcpListener::bind(address) else { continue };
+        let to = listener.local_addr()?.to_string();
+        let contacts = serve(move || listener.accept().map(|(stream, _)| stream));
+        let policy = listing(cx, &known.local_addr()?.to_string())?;
+        cx.ask_one(policy, &["tcp", &to])?.refused()?;
+        contacts.none()?;
+    }
+    Ok(())
+}
+
+fn unlisted_udp(cx: &Context<'_>) -> Verdict {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let to = listener.local_addr()?;
+    // The same address and port: the rule is for TCP.
+    let socket = UdpSocket::bind(to)?;
+    socket.set_read_timeout(Some(Duration::from_millis(100)))?;
+    cx.ask_one(listing(cx, &to.to_string())?, &["udp", &to.to_string()])?;
+    ensure(socket.recv(&mut [0; 8]).is_err(), || "the datagram reached the host".into())
 }
 
 fn unix(cx: &Context<'_>) -> Verdict {
