@@ -52,7 +52,7 @@ fn real(path: &Path) -> Option<PathBuf> {
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
