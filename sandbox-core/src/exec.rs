@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capability::Report;
 use crate::denial::Denials;
+use crate::egress::decision::Summary;
 use crate::error::{Result, SandboxError};
 
 /// A command to run: program, arguments, directory, variables, terminal.
@@ -264,6 +265,10 @@ pub struct ExecResult {
     pub usage: Usage,
     /// What was refused.
     pub denials: Denials,
+    /// What was decided about its connections, where the policy lists hosts and the command had a
+    /// sandbox to itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Summary>,
     /// What was enforced, and what was not.
     pub report: Report,
 }

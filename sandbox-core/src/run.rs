@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::capability::Report;
 use crate::confine::{Ended, Input, Launched, Output, Process};
+use crate::egress::decision::Log;
 use crate::error::Result;
 use crate::exec::{ExecResult, Exit, KillReason};
 use crate::policy::limits::ResourceLimits;
@@ -41,6 +42,8 @@ pub struct Running {
     stderr: Option<Output>,
     limits: ResourceLimits,
     report: Report,
+    /// What is decided about its connections; to be had for as long as it runs.
+    decisions: Option<Arc<Log>>,
     started: Instant,
     finished: bool,
 }
@@ -50,7 +53,9 @@ impl Running {
         let Launched { process, stdin, stdout, stderr, report: _ } = launched;
         let started = Instant::now();
         let stdout = Some(stdout);
-        Self { process, stdin, stdout, stderr, limits, report, started, finished: false }
+        let decisions = process.egress().map(|egress| egress.log());
+        let finished = false;
+        Self { process, stdin, stdout, stderr, limits, report, decisions, started, finished }
     }
 
     /// The parts, for whoever drives the command from elsewhere: nothing here ends it any more.
@@ -86,6 +91,13 @@ impl Running {
         &self.report
     }
 
+    /// What is decided about its connections, where the policy lists hosts and the command has a
+    /// sandbox to itself.
+    #[must_use]
+    pub fn decisions(&self) -> Option<&Arc<Log>> {
+        self.decisions.as_ref()
+    }
+
     /// Runs to the end of the command and of everything it started.
     ///
     /// # Errors
@@ -111,6 +123,7 @@ impl Running {
             elapsed: self.started.elapsed(),
             usage: ended.usage,
             denials: ended.denials,
+            network: self.decisions.as_ref().map(|log| log.summary()),
             report: std::mem::take(&mut self.report),
         })
     }

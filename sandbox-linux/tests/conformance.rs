@@ -24,7 +24,7 @@ const NO_NAMESPACES: &[&str] = &[
     NO_OTHER_NETWORK,
 ];
 
-const NO_OTHER_NETWORK: &str = "another network policy in a session that lives";
+const NO_OTHER_NETWORK: &str = "the host's network in a session that was made without it";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);

@@ -1,8 +1,8 @@
 //! The words that options take, and the library's values that they stand for.
 
 use clap::ValueEnum;
+use sandbox_core::EnforcementLevel;
 use sandbox_core::policy::{Preset, SyscallProfile};
-use sandbox_core::{EnforcementLevel, NetworkPolicy};
 
 /// `--preset`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -21,8 +21,10 @@ pub(crate) enum PresetChoice {
 pub(super) enum NetChoice {
     /// Nothing can be reached
     None,
+    /// The hosts that the policy and --allow-host list, and nothing else
+    Limited,
     /// The host's network, without a filter
-    #[value(alias = "host")]
+    #[value(alias = "host", alias = "open")]
     Unrestricted,
 }
 
@@ -85,15 +87,6 @@ impl From<PresetChoice> for Preset {
             PresetChoice::ReadOnly => Self::ReadOnly,
             PresetChoice::Workspace => Self::Workspace,
             PresetChoice::Developer => Self::Developer,
-        }
-    }
-}
-
-impl From<NetChoice> for NetworkPolicy {
-    fn from(choice: NetChoice) -> Self {
-        match choice {
-            NetChoice::None => Self::denied(),
-            NetChoice::Unrestricted => Self::Unrestricted,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! into the library's types.
 
 mod choices;
+mod hosts;
 mod limits;
 mod options;
 mod quick;
@@ -20,8 +21,8 @@ pub(crate) use choices::{BackendChoice, PresetChoice};
 pub(crate) use options::{Options, from_file as policy_from_file};
 pub(crate) use session::{
     AttachArgs, CpArgs, CreateArgs, ExecArgs, ForkArgs, Form, IdArgs, KillArgs, ListArgs, LogsArgs,
-    MountArgs, NetworkArgs, Outside, PortAction, PortArgs, ReapArgs, RmArgs, SessionCommand, Sides,
-    SnapshotArgs, SpawnArgs, TaskArgs,
+    MountArgs, NetworkAction, NetworkArgs, Outside, PortAction, PortArgs, ReapArgs, RmArgs,
+    SessionCommand, Sides, SnapshotArgs, SpawnArgs, TaskArgs, changed_network,
 };
 
 const EXIT_CODES: &str = "\
@@ -79,6 +80,9 @@ pub(crate) struct RunArgs {
     /// Print one JSON object with everything the command wrote and used
     #[arg(long)]
     pub(crate) json: bool,
+    /// Append a line of JSON for each connection that was decided about, as they end
+    #[arg(long, value_name = "FILE")]
+    pub(crate) net_log: Option<PathBuf>,
     /// Give the command a terminal
     #[arg(long, short)]
     pub(crate) terminal: bool,

@@ -13,7 +13,8 @@ use sandbox_core::path::quoted;
 use sandbox_core::policy::{PolicyBuilder, PolicyFile, Preset};
 use sandbox_core::{ExecRequest, NetworkPolicy, Policy, SandboxPath};
 
-use super::choices::{BackendChoice, EnforcementChoice, NetChoice, PresetChoice, SyscallChoice};
+use super::choices::{BackendChoice, EnforcementChoice, PresetChoice, SyscallChoice};
+use super::hosts::NetworkOptions;
 use super::limits::LimitOptions;
 use super::rules::{RuleOptions, absolute};
 use crate::failure::Failure;
@@ -30,9 +31,6 @@ pub(crate) struct Options {
     /// The folder that the command works in and may change
     #[arg(long, value_name = "FOLDER")]
     workspace: Option<PathBuf>,
-    /// The network [default: none]
-    #[arg(long, value_enum)]
-    net: Option<NetChoice>,
     /// Pass a variable on (NAME, or NAME* for all that start so), or set it (NAME=VALUE)
     #[arg(long, value_name = "NAME[=VALUE]")]
     env: Vec<OsString>,
@@ -51,13 +49,15 @@ pub(crate) struct Options {
     #[command(flatten)]
     rules: RuleOptions,
     #[command(flatten)]
+    network: NetworkOptions,
+    #[command(flatten)]
     limits: LimitOptions,
 }
 
 impl Options {
     /// The network that the policy will most likely ask for, before it is read.
     pub(crate) fn likely_network(&self) -> NetworkPolicy {
-        self.net.map_or(NetworkPolicy::denied(), Into::into)
+        self.network.likely()
     }
 
     /// The policy, and the request for a command: its name and its arguments.
@@ -112,8 +112,8 @@ impl Options {
         for (name, value) in values {
             builder = builder.set_env(name, value)?;
         }
-        if let Some(net) = self.net {
-            builder = builder.network(net.into());
+        if let Some(network) = self.network.network(builder.network_policy())? {
+            builder = builder.network(network);
         }
         if let Some(syscalls) = self.syscalls {
             builder = builder.syscalls(syscalls.into());

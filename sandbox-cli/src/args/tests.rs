@@ -175,3 +175,34 @@ fn one_path_twice_in_one_option_is_no_contradiction() {
     let policy = policy(&["--read", "/srv/a", "--read", "/srv/a/", "--deny", "/srv/a/b"]);
     assert_eq!(rights(&policy, "/srv/a"), Rights::READ_ONLY);
 }
+
+#[test]
+fn hosts_are_listed_and_added_to_the_policys() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("p.toml");
+    let with = |network: &str, options: &[&str]| {
+        std::fs::write(&file, format!("preset = \"read_only\"\n{network}")).unwrap();
+        resolve(&[&["--policy", file.to_str().unwrap()], options].concat())
+    };
+    let listed = |found: Result<(Policy, ExecRequest), Failure>| match found.unwrap().0.network() {
+        NetworkPolicy::Limited { allowed_hosts } => {
+            allowed_hosts.iter().map(ToString::to_string).collect::<Vec<_>>()
+        }
+        NetworkPolicy::Unrestricted => vec!["everything".into()],
+    };
+    let limited = "[network]\nmode = \"limited\"\nallowed_hosts = [\"a.org\"]";
+    let open = "[network]\nmode = \"unrestricted\"";
+    let more = ["--allow-host", "b.org:*", "--allow-host", "A.org"];
+    assert_eq!(listed(resolve(&more)), ["b.org:*", "a.org"]);
+    assert_eq!(listed(with("", &more)), ["b.org:*", "a.org"]);
+    assert_eq!(listed(with(limited, &more)), ["a.org", "b.org:*"]);
+    assert_eq!(listed(with(limited, &["--net", "limited"])), ["a.org"]);
+    assert_eq!(listed(with(limited, &["--net", "none"])), [""; 0]);
+    assert_eq!(listed(with(limited, &["--net", "open"])), ["everything"]);
+    let narrowed = ["--net", "limited", "--allow-host", "b.org"];
+    assert_eq!(listed(with(open, &narrowed)), ["b.org"]);
+    let refused = with(open, &more).expect_err("a refusal").to_string();
+    assert!(refused.contains("has the whole network"), "{refused}");
+    let refused = with(open, &["--net", "limited"]).expect_err("a refusal").to_string();
+    assert!(refused.contains("lists no host"), "{refused}");
+}

@@ -33,13 +33,16 @@ pub(super) fn run(args: &RunArgs) -> Result<i32, Failure> {
     let sessions = platform::sessions(args.options.backend, folder.as_path())?;
     let mount = FilesystemMount::overlay(folder.as_path(), folder.as_path());
     let mount = mount.map_err(sandbox_core::policy::PolicyError::from)?;
-    let spec = SandboxSpec::new(policy.clone()).mount(mount);
+    let mut spec = SandboxSpec::new(policy.clone()).mount(mount);
+    spec.net_log.clone_from(&args.net_log);
     let show = if args.json { Show::Captured } else { Show::Live };
     let (outcome, review) = streams::block_on(async {
         let session = provision(sessions, spec).await?;
         let input = if asks { streams::Input::None } else { streams::Input::Ours };
         let start = async |request| session.spawn(request).await;
-        let outcome = streams::follow(start, request, show, args.terminal, input).await?;
+        let mut outcome = streams::follow(start, request, show, args.terminal, input).await?;
+        let network = session.network(u64::MAX).await?;
+        outcome.network = network.level.is_some().then_some(network.summary);
         let changes: Vec<Change> =
             session.diff().await?.into_iter().flat_map(|mount| mount.changes).collect();
         let wanted = wanted(args, &outcome, &changes, &folder)?;

@@ -32,7 +32,7 @@ pub(super) fn shell(args: &ShellArgs) -> Result<i32, Failure> {
 fn start(options: &Options, shell: OsString) -> Result<(ExecResult, Policy), Failure> {
     let (policy, request) = options.resolve(&[shell])?;
     let backend = platform::backend(options.backend)?;
-    Ok((streams::run(&backend, &policy, request, Show::Live, true)?, policy))
+    Ok((streams::run(&backend, &policy, request, Show::Live, true, None)?, policy))
 }
 
 fn is_out_of_sight(failure: &Failure) -> bool {

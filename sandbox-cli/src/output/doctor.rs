@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use sandbox_core::doctor::{Check, Health};
+use sandbox_core::egress::Level;
 use sandbox_core::path::quoted;
 use sandbox_core::{Enforcement, Feature, SandboxCapabilities};
 use serde::Serialize;
@@ -15,6 +16,8 @@ use super::text::Text;
 pub(crate) struct Diagnosis {
     usable: bool,
     tier: String,
+    /// For which programs a list of hosts holds.
+    host_lists: Level,
     checks: Vec<Check>,
     features: BTreeMap<Feature, Enforcement>,
 }
@@ -30,7 +33,8 @@ impl Diagnosis {
                 Some(Enforcement::Full { .. } | Enforcement::Partial { .. })
             )
         });
-        Self { usable, tier: tier.into_owned(), checks, features }
+        let host_lists = level(&checks, features.get(&Feature::NetworkAllowList));
+        Self { usable, tier: tier.into_owned(), host_lists, checks, features }
     }
 
     /// Whether commands can be confined here.
@@ -58,6 +62,7 @@ impl Diagnosis {
         }
         text.title("Result");
         text.line(2, &self.verdict());
+        text.line(2, &format!("where a policy lists hosts, {}", self.host_lists));
         text.finish()
     }
 
@@ -66,6 +71,18 @@ impl Diagnosis {
             return format!("commands are confined by {}", quoted(&self.tier));
         }
         "commands cannot be confined on this machine: see the remedies above".into()
+    }
+}
+
+/// For which programs a list of hosts holds, by what is claimed and what was tried.
+fn level(checks: &[Check], claimed: Option<&Enforcement>) -> Level {
+    let failed = checks.iter().find(|it| it.name == "host lists" && it.health == Health::Missing);
+    match (failed, claimed) {
+        (Some(check), _) => Level::Unsupported { why: check.detail.clone().into() },
+        (None, Some(Enforcement::Full { .. })) => Level::Transparent,
+        (None, Some(Enforcement::Partial { .. })) => Level::ProxyAwareOnly,
+        (None, Some(Enforcement::Absent { why })) => Level::Unsupported { why: why.clone() },
+        _ => Level::Unsupported { why: "this backend has no means for it".into() },
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod changes;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod failure;
+pub(crate) mod network;
 pub(crate) mod notes;
 pub(crate) mod policy;
 pub(crate) mod result;

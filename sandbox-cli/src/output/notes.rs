@@ -1,10 +1,12 @@
-//! What is said on standard error after a run: which limit ended it, and what best effort lost.
+//! What is said on standard error after a run: which limit ended it, which hosts were denied, and
+//! what best effort lost.
 //! Nothing else; a run that went as asked is silent.
 
 use std::io::{self, Write};
 
 use sandbox_core::{EnforcementLevel, ExecResult, Policy, Report, ResourceLimits};
 
+use super::network;
 use super::style::FAIR;
 use crate::exit;
 
@@ -34,6 +36,7 @@ pub(crate) fn say(lines: impl IntoIterator<Item = String>) {
 
 pub(super) fn lines(result: &ExecResult, policy: &Policy) -> Vec<String> {
     let mut lines = exit::limits_met(result, policy.limits());
+    lines.extend(result.network.as_ref().map(network::denied).into_iter().flatten());
     lines.extend(lost(&result.report, policy.enforcement()));
     lines
 }

@@ -5,6 +5,7 @@
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
+use sandbox_core::egress::decision::Summary;
 use sandbox_core::session::{Change, Conflict};
 use sandbox_core::{Denials, ExecResult, Exit, Gap, Usage};
 use serde::{Serialize, Serializer};
@@ -29,6 +30,8 @@ pub(super) struct Outcome<'a> {
     elapsed_ms: u64,
     usage: Used,
     denials: &'a Denials,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<&'a Summary>,
     report: Enforced<'a>,
     #[serde(skip_serializing_if = "Option::is_none", flatten)]
     review: Option<Reviewed<'a>>,
@@ -110,6 +113,7 @@ pub(super) fn outcome(result: &ExecResult) -> Outcome<'_> {
         elapsed_ms: millis(result.elapsed),
         usage: Used::of(&result.usage),
         denials: &result.denials,
+        network: result.network.as_ref(),
         report: Enforced { tier: &result.report.tier, gaps: result.report.gaps() },
         review: None,
     }

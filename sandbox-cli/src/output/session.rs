@@ -5,12 +5,11 @@ use sandbox_core::session::{
     Labels, PublishedPort, SandboxSession, SandboxSnapshot, SandboxState, SessionHealth,
 };
 use sandbox_core::{
-    Enforcement, Feature, FilesystemAccess, FilesystemMount, MEMORY_MOUNT, MountSource,
-    OUTPUTS_MOUNT, SandboxPath, SessionId, Usage,
+    FilesystemAccess, FilesystemMount, MEMORY_MOUNT, MountSource, OUTPUTS_MOUNT, SandboxPath,
+    SessionId, Usage,
 };
 use serde::Serialize;
 
-use super::doctor::enforced;
 use super::result::Used;
 use super::session_table::{Cell, age, plain, table};
 use super::style::{BAD, FAIR, GOOD};
@@ -59,6 +58,7 @@ pub(crate) fn show(Shown { session, health }: &Shown) -> String {
         ("state", format!("{}{}", session.state.name(), why.unwrap_or_default())),
         ("age", age(session.created)),
         ("tier", quoted(&*session.report.tier)),
+        ("network", super::policy::network(&session.network)),
     ];
     said.extend(session.parent.as_ref().map(|parent| ("parent", parent.to_string())));
     for (name, of) in [("labels", &session.labels), ("metadata", &session.metadata)] {
@@ -74,26 +74,6 @@ pub(crate) fn show(Shown { session, health }: &Shown) -> String {
         text.title("Gaps");
         text.pairs(gaps.iter().map(|gap| (gap.feature.to_string(), gap.what.to_string())));
     }
-    text.finish()
-}
-
-/// What is enforced of the network.
-pub(crate) fn network(session: &SandboxSession) -> Vec<(Feature, Enforcement)> {
-    let features = [Feature::NetworkDeny, Feature::NetworkAllowList, Feature::UnixSockets];
-    let known = |feature| Some((feature, session.report.enforced.get(&feature)?.clone()));
-    features.into_iter().filter_map(known).collect()
-}
-
-/// The same for people.
-pub(crate) fn network_text(features: &[(Feature, Enforcement)]) -> String {
-    if features.is_empty() {
-        return "nothing is enforced of the network\n".into();
-    }
-    let mut text = Text::default();
-    text.pairs(features.iter().map(|(feature, enforcement)| {
-        let (mark, said) = enforced(enforcement);
-        (feature.to_string(), format!("{mark}  {said}"))
-    }));
     text.finish()
 }
 
@@ -185,7 +165,8 @@ mod tests {
     use super::*;
 
     fn session(json: &str) -> SandboxSession {
-        let common = r#""created":0,"metadata":{},"report":{"tier":"namespaces","enforced":{}}"#;
+        let common = r#""created":0,"metadata":{},"report":{"tier":"namespaces","enforced":{}},
+            "network":{"mode":"limited"}"#;
         serde_json::from_str(&format!("{{{common},{json}}}")).unwrap()
     }
 

@@ -10,6 +10,7 @@ pub(crate) mod relay;
 mod stdin;
 mod writer;
 
+use std::fs::File;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,15 +44,22 @@ pub(crate) enum Show {
     Captured,
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end, and has decisions about its connections written to `log`.
 pub(crate) fn run<C: Confinement + ?Sized>(
     backend: &LocalBackend<C>,
     policy: &Policy,
     request: ExecRequest,
     show: Show,
     on_terminal: bool,
+    log: Option<File>,
 ) -> Result<ExecResult, Failure> {
-    let start = async |request| backend.spawn(policy, &request);
+    let start = async |request| {
+        let running = backend.spawn(policy, &request)?;
+        if let (Some(file), Some(decisions)) = (log, running.decisions()) {
+            decisions.write_to(file);
+        }
+        Ok(running)
+    };
     block_on_last(follow(start, request, show, on_terminal, Input::Ours))
 }
 

@@ -27,6 +27,7 @@
 
 mod cases;
 mod context;
+mod greeter;
 mod options;
 mod probe;
 mod runner;

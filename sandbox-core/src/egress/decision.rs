@@ -1,27 +1,34 @@
 //! One record for each decision: what was asked for, what came of it, and what it cost.
 
+mod file;
 mod log;
 mod reason;
+mod summary;
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::rules::{Rules, Target};
 use crate::policy::network::{HostRule, Protocol};
 
-pub use log::{Denied, Log};
+pub(crate) use file::check as check_file;
+pub use file::open as open_file;
+pub use log::Log;
 pub use reason::Reason;
+pub use summary::{Denied, Summary};
 
 /// One decision about a connection, or about a flow of datagrams; complete once that has ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Decision {
     /// When it was asked, in milliseconds since 1970.
     pub time_ms: u64,
     /// Whose session asked.
-    #[serde(serialize_with = "text")]
+    #[serde(serialize_with = "text", deserialize_with = "shared")]
+    #[schemars(with = "String")]
     pub session: Arc<str>,
     /// The rule that allowed it, or that named the host and did not allow this.
     pub rule: Option<String>,
@@ -60,8 +67,12 @@ fn text<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S
     serializer.serialize_str(text)
 }
 
+fn shared<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+    String::deserialize(deserializer).map(Into::into)
+}
+
 /// What was decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The connection was carried, as far as there was anybody to carry it to.
@@ -71,7 +82,7 @@ pub enum Verdict {
 }
 
 /// How an allowed connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum End {

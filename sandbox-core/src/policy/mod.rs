@@ -184,6 +184,12 @@ impl Policy {
         self
     }
 
+    /// The same policy, with another network.
+    pub(crate) fn reaching(mut self, network: NetworkPolicy) -> Self {
+        self.network = network;
+        self
+    }
+
     /// The folder that commands work in by default.
     #[must_use]
     pub fn workspace_path(&self) -> Option<&SandboxPath> {
@@ -252,6 +258,12 @@ impl PolicyBuilder {
     pub fn network(mut self, network: NetworkPolicy) -> Self {
         self.network = network;
         self
+    }
+
+    /// The network as it is now.
+    #[must_use]
+    pub fn network_policy(&self) -> &NetworkPolicy {
+        &self.network
     }
 
     /// Lets the listed hosts be reached, and no others; see [`HostRule`] for the grammar.

@@ -22,7 +22,7 @@ use crate::session::log::{Start, Stream};
 use crate::session::task::TaskId;
 
 /// The version of everything here; two sides that differ do not talk.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// The first message of a connection, as its caller says it.
 #[derive(Debug, Serialize)]
@@ -55,6 +55,7 @@ pub(super) enum Call {
     Spawn(Command),
     Attach(FilesystemMount),
     Network(NetworkPolicy),
+    Reaches { seen: u64 },
     Files,
     Publish { inside: u16, host: Option<u16> },
     Ports,

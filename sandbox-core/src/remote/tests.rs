@@ -2,8 +2,8 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use cap_std::ambient_authority;
@@ -13,15 +13,20 @@ use tokio::sync::Semaphore;
 
 use super::{Launcher, RemoteSessions};
 use crate::capability::{Report, SandboxCapabilities};
+use crate::egress::decision::Log;
+use crate::egress::gateway::Gateway;
+use crate::egress::{Level, Rules};
 use crate::error::{Result, SandboxError};
 use crate::exec::{ExecRequest, Usage};
 use crate::ids::SessionId;
 use crate::mount::FilesystemAccess;
 use crate::path::SandboxPath;
+use crate::policy::network::NetworkPolicy;
 use crate::run::Running;
 use crate::session::files::Files;
 use crate::session::{
     Labels, SandboxBackend, SandboxSession, SandboxSpec, SandboxState, SessionHealth,
+    SessionNetwork,
 };
 
 /// A user who is nobody here.
@@ -36,6 +41,7 @@ pub(super) fn session() -> SandboxSession {
         metadata: Labels::new(),
         mounts: Vec::new(),
         parent: None,
+        network: NetworkPolicy::denied(),
         report: Report::default(),
     }
 }
@@ -108,6 +114,15 @@ impl SandboxBackend for Fake {
 
     async fn list(&self, _: &Labels) -> Result<Vec<SandboxSession>> {
         Ok(vec![session()])
+    }
+
+    async fn network(&self, _: &SessionId, seen: u64) -> Result<SessionNetwork> {
+        let log = Arc::new(Log::new());
+        let gateway = Gateway::setup("s", Rules::default()).log(Arc::clone(&log)).start();
+        gateway.name_refused(&"one.example".parse().unwrap());
+        gateway.name_refused(&"two.example".parse().unwrap());
+        let (policy, level) = (session().network, Some(Level::ProxyAwareOnly));
+        Ok(SessionNetwork { policy, level, summary: log.summary(), decisions: log.since(seen) })
     }
 
     async fn spawn(&self, _: &SessionId, _: ExecRequest) -> Result<Running> {

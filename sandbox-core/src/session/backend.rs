@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::changes::{Applied, Change};
 use super::files::Files;
+use super::network::SessionNetwork;
 use super::ports::PublishedPort;
 use super::spec::{Labels, SandboxSession, SandboxSnapshot, SandboxSpec, SessionHealth};
 use crate::capability::SandboxCapabilities;
@@ -62,13 +63,31 @@ pub trait SandboxBackend: Send + Sync {
         Err(self.unsupported("mounts in a session that exists"))
     }
 
-    /// Replaces the network policy of a session.
+    /// Replaces the network policy of a session, also of one that is suspended: for commands that
+    /// run and for those to come, and for sessions that are forked from it later. Connections that
+    /// no rule allows any more are reset at once.
+    ///
+    /// Rules can be replaced by others, or by none, where the session was made with rules. Between
+    /// those and the host's network, and from nothing to rules, there is no way.
     ///
     /// # Errors
-    /// See the trait.
+    /// [`SandboxError::Unsupported`] for what the session was not made for;
+    /// [`SandboxError::Unenforceable`] as in [`provision`](Self::provision). Nothing has changed
+    /// then.
     async fn apply_network_policy(&self, id: &SessionId, policy: NetworkPolicy) -> Result<()> {
         let _ = (id, policy);
         Err(self.unsupported("a network policy that changes"))
+    }
+
+    /// What a session reaches, and what was decided about its connections; of the decisions those
+    /// after the first `seen`. A caller who passes on [`Summary::total`](crate::egress::decision::Summary::total) of the last answer misses
+    /// none, unless there were more than [`Log::RECENT`](crate::egress::decision::Log::RECENT) meanwhile.
+    ///
+    /// # Errors
+    /// See the trait.
+    async fn network(&self, id: &SessionId, seen: u64) -> Result<SessionNetwork> {
+        let _ = (id, seen);
+        Err(self.unsupported("decisions about connections"))
     }
 
     /// Starts a command and hands over its streams. Dropping what comes back ends it.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::backend::{MountChanges, SandboxBackend};
 use super::changes::Applied;
+use super::network::SessionNetwork;
 use super::spec::{SandboxSession, SandboxSnapshot, SandboxSpec, SessionHealth};
 use crate::error::Result;
 use crate::exec::{ExecRequest, ExecResult, Usage};
@@ -100,6 +101,12 @@ impl Session {
     #[expect(clippy::missing_errors_doc, reason = "as info")]
     pub async fn apply_network_policy(&self, policy: NetworkPolicy) -> Result<()> {
         self.backend.apply_network_policy(&self.id, policy).await
+    }
+
+    /// What it reaches, and the decisions after the first `seen`.
+    #[expect(clippy::missing_errors_doc, reason = "as info")]
+    pub async fn network(&self, seen: u64) -> Result<SessionNetwork> {
+        self.backend.network(&self.id, seen).await
     }
 
     /// Keeps the present state under a name, see [`SnapshotName`].

@@ -19,6 +19,7 @@ mod heritage;
 mod layered;
 mod layers;
 mod live;
+mod network;
 mod ports;
 mod provision;
 mod states;

@@ -6,6 +6,7 @@ pub mod files;
 mod handle;
 mod local;
 pub mod log;
+mod network;
 mod ports;
 mod spec;
 pub mod task;
@@ -18,6 +19,7 @@ pub use backend::{BackgroundTasks, MountChanges, SandboxBackend, TaskOutput};
 pub use changes::{Applied, Change, ChangeKind, Conflict};
 pub use handle::Session;
 pub use local::LocalSessions;
+pub use network::SessionNetwork;
 pub use ports::PublishedPort;
 pub use spec::{
     Labels, OnIdle, SandboxSession, SandboxSnapshot, SandboxSpec, SandboxState, SessionHealth,

@@ -1,6 +1,7 @@
 //! What a session is made from, and what there is to say of one.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use crate::capability::Report;
 use crate::ids::{SessionId, SnapshotName};
 use crate::mount::FilesystemMount;
 use crate::policy::Policy;
+use crate::policy::network::NetworkPolicy;
 use crate::size::Span;
 
 /// Names and values that people find sessions by.
@@ -36,6 +38,10 @@ pub struct SandboxSpec {
     /// one that lasts.
     #[serde(default)]
     pub pool: Option<usize>,
+    /// A file of the host that each decision about a connection is written to, a line of JSON each;
+    /// forks write to it too.
+    #[serde(default)]
+    pub net_log: Option<PathBuf>,
 }
 
 /// What happens to a session in which nothing happens.
@@ -61,6 +67,7 @@ impl SandboxSpec {
             ttl: None,
             idle: None,
             pool: None,
+            net_log: None,
         }
     }
 
@@ -104,6 +111,14 @@ impl SandboxSpec {
     #[must_use]
     pub fn pool(mut self, waiting: usize) -> Self {
         self.pool = Some(waiting);
+        self
+    }
+
+    /// Writes each decision about a connection to the end of a file of the host. It has to lie where
+    /// no command of the session may write.
+    #[must_use]
+    pub fn net_log(mut self, file: impl Into<PathBuf>) -> Self {
+        self.net_log = Some(file.into());
         self
     }
 
@@ -164,6 +179,8 @@ pub struct SandboxSession {
     /// The session that it was forked from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<SessionId>,
+    /// What may be reached now.
+    pub network: NetworkPolicy,
     /// What is enforced.
     pub report: Report,
 }

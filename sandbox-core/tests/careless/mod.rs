@@ -91,7 +91,7 @@ impl<C: Confinement> SandboxBackend for CarelessSessions<C> {
     }
 
     fn capabilities(&self) -> SandboxCapabilities {
-        let absent = (Feature::NetworkAllowList, Enforcement::absent("nobody does it"));
+        let absent = (Feature::Disk, Enforcement::absent("nobody does it"));
         let known = self.commands.capabilities().features;
         SandboxCapabilities::new("careless", known.into_iter().chain([absent]))
     }
@@ -106,6 +106,7 @@ impl<C: Confinement> SandboxBackend for CarelessSessions<C> {
         let session: SandboxSession = made(json!({
             "id": &id, "state": "running", "created": 0, "labels": {}, "metadata": {},
             "mounts": spec.mounts, "report": {"tier": "careless", "enforced": {}},
+            "network": spec.policy.network(),
         }))?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(id, session.clone());

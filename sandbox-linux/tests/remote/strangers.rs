@@ -45,15 +45,15 @@ async fn strangers_are_refused() -> Outcome {
     }
     let key = fs::read_to_string(stage.folder().join("key"))?;
     for (text, answer) in [
-        (hello("", 2, r#""get""#), "the key is not"),
-        (hello(&"0".repeat(64), 2, r#""terminate""#), "the key is not"),
-        (hello(&key[..63], 2, r#""get""#), "the key is not"),
+        (hello("", 3, r#""get""#), "the key is not"),
+        (hello(&"0".repeat(64), 3, r#""terminate""#), "the key is not"),
+        (hello(&key[..63], 3, r#""get""#), "the key is not"),
         // Whoever has no key is told nothing of the version, either.
         (hello("", 1, r#""get""#), "the key is not"),
-        (hello(&key, 1, r#""get""#), "speaks version 2"),
-        (hello(&key, 2, r#""dance""#), "does not understand"),
-        (hello(&key, 2, r#"{"snapshot":{"name":"../a"}}"#), "does not understand"),
-        (hello(&key, 2, r#""get""#), r#""state":"provisioned""#),
+        (hello(&key, 1, r#""get""#), "speaks version 3"),
+        (hello(&key, 3, r#""dance""#), "does not understand"),
+        (hello(&key, 3, r#"{"snapshot":{"name":"../a"}}"#), "does not understand"),
+        (hello(&key, 3, r#""get""#), r#""state":"provisioned""#),
     ] {
         let at = socket.clone();
         let said = tokio::task::spawn_blocking(move || say(&at, &text)).await??;
@@ -82,7 +82,7 @@ async fn a_command_ends_with_its_connection() -> Outcome {
     let key = fs::read_to_string(stage.folder().join("key"))?;
     let command =
         r#"{"spawn":{"program":"sleep","arguments":["1000"],"variables":[],"stdin":false}}"#;
-    let stream = connect(&stage.folder().join("socket"), &hello(&key, 2, command))?;
+    let stream = connect(&stage.folder().join("socket"), &hello(&key, 3, command))?;
     let runs = async || {
         let all = stage.run("cat /proc/[0-9]*/cmdline | tr '\\0' ' '").await?;
         Ok::<_, Box<dyn Error>>(all.contains("sleep 1000"))

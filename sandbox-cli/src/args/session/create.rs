@@ -1,11 +1,14 @@
 //! `sandbox session create`: a policy and mounts become a session's specification.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use sandbox_core::policy::PolicyError;
 use sandbox_core::session::{OnIdle, SandboxSpec};
 use sandbox_core::{FilesystemMount, SessionId, Span};
 
 use super::super::Options;
+use super::super::rules::absolute;
 use super::mounts::MountOptions;
 use super::values::{self, Pair};
 use crate::failure::Failure;
@@ -21,6 +24,9 @@ pub(crate) struct CreateArgs {
     mounts: MountOptions,
     #[command(flatten)]
     life: LifeOptions,
+    /// Append a line of JSON for each connection that was decided about, as they end
+    #[arg(long, value_name = "FILE")]
+    net_log: Option<PathBuf>,
     /// Print the whole session as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -84,6 +90,9 @@ impl CreateArgs {
         let idle = life.session_idle.map(|time| some("--idle", time)).transpose()?;
         spec.idle = idle.map(|time| (time, life.on_idle.into()));
         spec.pool = life.pool;
+        // The session's owner has another current directory.
+        let log = self.net_log.as_deref().map(|path| absolute("--net-log", path));
+        spec.net_log = log.transpose()?.map(|path| path.as_path().to_path_buf());
         Ok(spec)
     }
 }

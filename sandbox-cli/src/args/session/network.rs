@@ -1,9 +1,11 @@
 //! The network of a session, and its published ports.
 
 use clap::{Args, ValueEnum};
+use sandbox_core::policy::network::HostRule;
 use sandbox_core::{NetworkPolicy, SessionId};
 
 use super::super::choices::NetChoice;
+use super::super::hosts::joined;
 use super::values::Ports;
 use crate::failure::Failure;
 
@@ -12,12 +14,24 @@ use crate::failure::Failure;
 pub(crate) struct NetworkArgs {
     /// The session
     pub(crate) id: SessionId,
-    /// Show what is enforced, which is also done without options
-    #[arg(long, conflicts_with = "net")]
+    /// Show what may be reached and what was denied, which is also done without options
+    #[arg(long, conflicts_with_all = ["net", "allow", "deny", "set", "log"])]
     show: bool,
+    /// Show the decisions that are remembered; with --json a line each
+    #[arg(long, conflicts_with_all = ["net", "allow", "deny", "set"])]
+    log: bool,
     /// Replace the network policy
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, conflicts_with_all = ["allow", "deny", "set"])]
     net: Option<NetChoice>,
+    /// Let a host be reached, too
+    #[arg(long, value_name = "RULE")]
+    allow: Vec<HostRule>,
+    /// Take a rule away; its connections are reset
+    #[arg(long, value_name = "RULE")]
+    deny: Vec<HostRule>,
+    /// Replace all rules by these
+    #[arg(long, value_name = "RULE", conflicts_with_all = ["allow", "deny"])]
+    set: Vec<HostRule>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -60,11 +74,61 @@ pub(crate) enum PortAction {
     Unpublish(u16),
 }
 
+/// What is done with a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NetworkAction {
+    Show,
+    Log,
+    Replace(NetworkPolicy),
+    Change { allow: Vec<HostRule>, deny: Vec<HostRule> },
+}
+
 impl NetworkArgs {
-    /// The new policy, unless the present one is to be shown.
-    pub(crate) fn policy(&self) -> Option<NetworkPolicy> {
-        self.net.filter(|_| !self.show).map(Into::into)
+    /// What to do, if it can be meant.
+    pub(crate) fn action(&self) -> Result<NetworkAction, Failure> {
+        let limited = |rules: &[HostRule]| {
+            let allowed_hosts = joined(Vec::new(), rules);
+            NetworkAction::Replace(NetworkPolicy::Limited { allowed_hosts })
+        };
+        match self.net {
+            Some(NetChoice::None) => Ok(NetworkAction::Replace(NetworkPolicy::denied())),
+            Some(NetChoice::Unrestricted) => {
+                Ok(NetworkAction::Replace(NetworkPolicy::Unrestricted))
+            }
+            Some(NetChoice::Limited) => Err(Failure::usage("--net limited lists no host")
+                .with_help("name the hosts with --set RULE, or add one with --allow RULE")),
+            None if !self.set.is_empty() => Ok(limited(&self.set)),
+            None if !self.allow.is_empty() || !self.deny.is_empty() => {
+                Ok(NetworkAction::Change { allow: self.allow.clone(), deny: self.deny.clone() })
+            }
+            None if self.log => Ok(NetworkAction::Log),
+            None => Ok(NetworkAction::Show),
+        }
     }
+}
+
+/// A policy with rules more and rules less.
+pub(crate) fn changed(
+    policy: NetworkPolicy,
+    allow: &[HostRule],
+    deny: &[HostRule],
+) -> Result<NetworkPolicy, Failure> {
+    let NetworkPolicy::Limited { mut allowed_hosts } = policy else {
+        return Err(Failure::usage("the session has the whole network, and no rules to change")
+            .with_help("make a new session with --allow-host"));
+    };
+    for rule in deny {
+        // Private or not: whoever takes a host away means both.
+        let before = allowed_hosts.len();
+        allowed_hosts.retain(|known| known.as_str() != rule.as_str());
+        if allowed_hosts.len() == before {
+            let known: Vec<_> = allowed_hosts.iter().map(ToString::to_string).collect();
+            let why = format!("--deny {}: the session has no such rule", rule.as_str());
+            let known = if known.is_empty() { "none".into() } else { known.join(" ") };
+            return Err(Failure::usage(why).with_help(format!("its rules are: {known}")));
+        }
+    }
+    Ok(NetworkPolicy::Limited { allowed_hosts: joined(allowed_hosts, allow) })
 }
 
 impl PortArgs {

@@ -1,11 +1,12 @@
 //! `sandbox session mount`, `network` and `port`: what a session has around it.
 
-use std::collections::BTreeMap;
+use sandbox_core::egress::decision::Decision;
+use sandbox_core::session::SandboxBackend;
 
 use super::{ask, done};
-use crate::args::{MountArgs, NetworkArgs, PortAction, PortArgs};
+use crate::args::{MountArgs, NetworkAction, NetworkArgs, PortAction, PortArgs, changed_network};
 use crate::failure::Failure;
-use crate::output::{self, session};
+use crate::output::{self, network, session};
 
 /// Mounts a folder.
 pub(super) fn mount(args: &MountArgs) -> Result<i32, Failure> {
@@ -14,26 +15,50 @@ pub(super) fn mount(args: &MountArgs) -> Result<i32, Failure> {
     done(&args.id, args.json)
 }
 
-/// Shows or replaces the network.
+/// Shows or changes the network.
 pub(super) fn network(args: &NetworkArgs) -> Result<i32, Failure> {
-    if let Some(policy) = args.policy() {
-        ask(async |keeper| keeper.apply_network_policy(&args.id, policy).await)?;
-        return done(&args.id, args.json);
+    let id = &args.id;
+    match args.action()? {
+        NetworkAction::Show => {
+            let question = async |keeper: &dyn SandboxBackend| {
+                Ok((keeper.network(id, u64::MAX).await?, keeper.get(id).await?))
+            };
+            let (network, session) = ask(question)?;
+            let shown = network::Shown::new(network, &session);
+            if args.json {
+                output::print_json(&shown)?;
+            } else {
+                output::print(&shown.text())?;
+            }
+            return Ok(0);
+        }
+        NetworkAction::Log => {
+            let decisions = ask(async |keeper| keeper.network(id, 0).await)?.decisions;
+            if args.json {
+                let lines: Vec<String> = decisions.iter().map(Decision::to_line).collect();
+                output::print_raw(lines.concat().as_bytes())?;
+            } else {
+                output::print(&network::decisions(&decisions))?;
+            }
+            return Ok(0);
+        }
+        NetworkAction::Replace(policy) => {
+            ask(async |keeper| keeper.apply_network_policy(id, policy).await)?;
+        }
+        NetworkAction::Change { allow, deny } => {
+            let known = ask(async |keeper| keeper.network(id, u64::MAX).await)?.policy;
+            let policy = changed_network(known, &allow, &deny)?;
+            ask(async |keeper| keeper.apply_network_policy(id, policy).await)?;
+        }
     }
-    let features = session::network(&ask(async |keeper| keeper.get(&args.id).await)?);
-    if args.json {
-        output::print_json(&features.into_iter().collect::<BTreeMap<_, _>>())?;
-    } else {
-        output::print(&session::network_text(&features))?;
-    }
-    Ok(0)
+    done(id, args.json)
 }
 
 /// Publishes a port, takes it back, or lists those that are published.
 pub(super) fn port(args: &PortArgs) -> Result<i32, Failure> {
     match args.action()? {
         PortAction::Publish(ports) => {
-            let publish = async |keeper: &dyn sandbox_core::session::SandboxBackend| {
+            let publish = async |keeper: &dyn SandboxBackend| {
                 keeper.publish(&args.id, ports.inside, ports.host).await
             };
             let port = ask(publish)?;

@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod devices;
+mod egress;
 mod environment;
 mod filesystem;
 mod hiding;
@@ -24,6 +25,7 @@ use super::Case;
 pub(super) const GROUPS: &[&[Case]] = &[
     descriptors::CASES,
     devices::CASES,
+    egress::CASES,
     environment::CASES,
     filesystem::CASES,
     hiding::CASES,

@@ -10,6 +10,7 @@ use super::{Command, Got, Words, done};
 
 pub(super) const COMMANDS: &[Command] = &[
     ("tcp", |w| tcp(w)),
+    ("tcp-hold", |w| hold(w)),
     ("udp", |w| udp(w)),
     ("unix", |w| greeting(UnixStream::connect(w.path(0))?)),
     ("unix-datagram", |w| done(datagram(w))),
@@ -23,6 +24,8 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Longer than a case takes to do something about a connection that is held.
+const LONG: Duration = Duration::from_secs(10);
 
 fn address(words: &Words<'_>) -> io::Result<SocketAddr> {
     words.text(0).parse().map_err(io::Error::other)
@@ -31,6 +34,15 @@ fn address(words: &Words<'_>) -> io::Result<SocketAddr> {
 fn tcp(words: &Words<'_>) -> Got {
     let mut stream = TcpStream::connect_timeout(&address(words)?, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
+    read_line(&mut stream)
+}
+
+/// Says that it was greeted, and waits for the end of the connection: a reset is an error.
+fn hold(words: &Words<'_>) -> Got {
+    let mut stream = TcpStream::connect_timeout(&address(words)?, PATIENCE)?;
+    stream.set_read_timeout(Some(LONG))?;
+    read_line(&mut stream)?;
+    super::say("ready")?;
     read_line(&mut stream)
 }
 

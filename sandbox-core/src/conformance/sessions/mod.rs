@@ -9,6 +9,7 @@ mod faults;
 mod files;
 mod life;
 mod mounts;
+mod network;
 mod sandbox;
 mod scene;
 mod snapshots;
@@ -33,4 +34,5 @@ pub(super) const GROUPS: &[&[Case]] = &[
     snapshots::CASES,
     state::CASES,
     faults::CASES,
+    network::CASES,
 ];

@@ -7,11 +7,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io::Write;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
-
-use super::{Decision, Verdict};
+use super::{Decision, Denied, Summary, Verdict};
 use crate::policy::network::{HostName, Protocol};
 
 /// Decisions and counts; see the module.
@@ -20,30 +18,14 @@ pub struct Log {
 }
 
 struct Inner {
+    /// Whose decisions they are.
+    session: Option<Arc<str>>,
     recent: VecDeque<Decision>,
     total: u64,
     denied: BTreeMap<(String, u16, bool), Denied>,
     unnamed: u64,
     sink: Option<Box<dyn Write + Send>>,
     lost: u64,
-}
-
-/// What was denied at one host and port.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Denied {
-    /// The name or address.
-    pub host: String,
-    /// The port; 0 if it was the name that was refused.
-    pub port: u16,
-    /// The protocol.
-    pub protocol: Protocol,
-    /// How often.
-    pub count: u64,
-    /// Why, the last time.
-    pub reason: String,
-    /// The rule that would have allowed it the last time; none where no rule would.
-    pub rule: Option<String>,
 }
 
 impl Log {
@@ -69,8 +51,25 @@ impl Log {
 
     fn with(sink: Option<Box<dyn Write + Send>>) -> Self {
         let (recent, denied) = (VecDeque::new(), BTreeMap::new());
-        let inner = Inner { recent, total: 0, denied, unnamed: 0, sink, lost: 0 };
+        let (session, total, unnamed, lost) = (None, 0, 0, 0);
+        let inner = Inner { session, recent, total, denied, unnamed, sink, lost };
         Self { inner: Mutex::new(inner) }
+    }
+
+    /// Names the session whose decisions these are, from now on, where they name none.
+    pub fn belongs_to(&self, session: &str) {
+        self.lock().session = Some(session.into());
+    }
+
+    /// Writes each decision as a line of JSON, too, as [`to`](Self::to) does; those first that are
+    /// remembered already. It takes the place of an earlier writer.
+    pub fn write_to(&self, sink: impl Write + Send + 'static) {
+        let mut inner = self.lock();
+        inner.sink = Some(Box::new(sink));
+        let known = std::mem::take(&mut inner.recent);
+        inner.lost = inner.total - known.len() as u64;
+        known.iter().for_each(|decision| inner.write(decision));
+        inner.recent = known;
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -79,15 +78,19 @@ impl Log {
 
     pub(super) fn record(&self, decision: &Decision, suggestion: Option<String>) {
         let mut inner = self.lock();
+        let mut decision = decision.clone();
+        if let (Some(session), true) = (&inner.session, decision.session.is_empty()) {
+            decision.session = Arc::clone(session);
+        }
         inner.total += 1;
-        inner.write(decision);
+        inner.write(&decision);
         if decision.verdict == Verdict::Deny {
-            inner.count(decision, suggestion);
+            inner.count(&decision, suggestion);
         }
         if inner.recent.len() == Self::RECENT {
             inner.recent.pop_front();
         }
-        inner.recent.push_back(decision.clone());
+        inner.recent.push_back(decision);
     }
 
     /// Counts a name once more that has been refused before; whether that is so. Where there are too
@@ -108,6 +111,23 @@ impl Log {
     #[must_use]
     pub fn recent(&self) -> Vec<Decision> {
         self.lock().recent.iter().cloned().collect()
+    }
+
+    /// The decisions after the first `seen`, as far as they are remembered, oldest first.
+    #[must_use]
+    pub fn since(&self, seen: u64) -> Vec<Decision> {
+        let inner = self.lock();
+        let new = usize::try_from(inner.total.saturating_sub(seen)).unwrap_or(usize::MAX);
+        let known = inner.recent.len().saturating_sub(new);
+        inner.recent.iter().skip(known).cloned().collect()
+    }
+
+    /// How many there were, and what was denied.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let inner = self.lock();
+        let denied = inner.denied.values().cloned().collect();
+        Summary { total: inner.total, denied, uncounted: inner.unnamed }
     }
 
     /// How many decisions there were.
@@ -168,7 +188,7 @@ impl Inner {
             Some(Ok(())) => {}
             Some(Err(_)) => {
                 self.sink = None;
-                self.lost = 1;
+                self.lost += 1;
             }
             None if self.lost > 0 => self.lost += 1,
             None => {}

@@ -1,7 +1,9 @@
 //! Why something was denied.
 
-use serde::ser::SerializeStruct as _;
-use serde::{Serialize, Serializer};
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::egress::flight::Malformed;
 use crate::egress::http::Fault;
@@ -56,12 +58,29 @@ pub enum Reason {
         /// How many.
         limit: u64,
     },
+    /// What another process told of its own decision.
+    #[error("{text}")]
+    Told {
+        /// The one word.
+        code: String,
+        /// The reason.
+        text: String,
+    },
+}
+
+/// A reason as it is written.
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Written<'a> {
+    /// One word.
+    code: Cow<'a, str>,
+    /// The reason, for people.
+    text: Cow<'a, str>,
 }
 
 impl Reason {
     /// One word for logs and programs.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> &str {
         match self {
             Self::Refused(refusal) => refusal.code(),
             Self::UnknownAddress => "unknown_address",
@@ -74,6 +93,7 @@ impl Reason {
             Self::Unsupported => "unsupported",
             Self::TooMany { .. } => "too_many_connections",
             Self::Spent { .. } => "bytes_spent",
+            Self::Told { code, .. } => code,
         }
     }
 
@@ -109,9 +129,23 @@ impl Serialize for Reason {
             Self::Malformed(malformed) => malformed.code(),
             other => other.code(),
         };
-        let mut parts = serializer.serialize_struct("Reason", 2)?;
-        parts.serialize_field("code", code)?;
-        parts.serialize_field("text", &self.to_string())?;
-        parts.end()
+        Written { code: code.into(), text: self.to_string().into() }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Reason {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Written { code, text } = Written::deserialize(deserializer)?;
+        Ok(Self::Told { code: code.into_owned(), text: text.into_owned() })
+    }
+}
+
+impl JsonSchema for Reason {
+    fn schema_name() -> Cow<'static, str> {
+        "Reason".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Written::json_schema(generator)
     }
 }

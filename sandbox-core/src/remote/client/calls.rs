@@ -16,7 +16,7 @@ use crate::run::Running;
 use crate::session::files::Files;
 use crate::session::{
     Applied, BackgroundTasks, Labels, MountChanges, PublishedPort, SandboxBackend, SandboxSession,
-    SandboxSnapshot, SandboxSpec, SessionHealth,
+    SandboxSnapshot, SandboxSpec, SessionHealth, SessionNetwork,
 };
 
 #[async_trait]
@@ -49,6 +49,10 @@ impl<L: Launcher> SandboxBackend for RemoteSessions<L> {
 
     async fn apply_network_policy(&self, id: &SessionId, policy: NetworkPolicy) -> Result<()> {
         self.call(id, Call::Network(policy)).await
+    }
+
+    async fn network(&self, id: &SessionId, seen: u64) -> Result<SessionNetwork> {
+        self.call(id, Call::Reaches { seen }).await
     }
 
     async fn spawn(&self, id: &SessionId, request: ExecRequest) -> Result<Running> {

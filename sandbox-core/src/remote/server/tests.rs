@@ -12,10 +12,12 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::policy::network::NetworkPolicy;
 use crate::remote::RemoteSessions;
 use crate::remote::link::{MOST, call_frame};
 use crate::remote::message::{Call, Hello};
 use crate::remote::tests::{Fake, Nobody, as_a_stranger, caller, session};
+use crate::session::SessionNetwork;
 
 struct Stage {
     root: tempfile::TempDir,
@@ -178,5 +180,25 @@ async fn folders_are_handed_over_as_long_as_one_message_takes_them() {
     assert!(matches!(refused, SandboxError::Unsupported { .. }), "{refused:?}");
     let said = refused.to_string();
     assert!(said.contains("129 open folders") && said.contains("128 are the most"), "{said}");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn what_was_decided_is_told_as_it_was() {
+    let stage = Stage::new().await;
+    for seen in [0, 1, 2, u64::MAX] {
+        let (here, there) =
+            (stage.fake.network(&stage.id, seen), stage.sessions.network(&stage.id, seen));
+        let (here, there) = (here.await.unwrap(), there.await.unwrap());
+        assert_eq!(there.decisions.len() as u64, 2_u64.saturating_sub(seen));
+        let plain = |mut network: SessionNetwork| {
+            network.decisions.iter_mut().for_each(|it| (it.time_ms, it.duration_ms) = (0, 0));
+            serde_json::to_string(&network).unwrap()
+        };
+        assert!(seen > 0 || plain(there.clone()).contains("add it to allowed_hosts"));
+        assert_eq!(plain(here), plain(there));
+    }
+    let refused = stage.sessions.apply_network_policy(&stage.id, NetworkPolicy::Unrestricted).await;
+    assert!(matches!(refused, Err(SandboxError::Unsupported { .. })), "{refused:?}");
     stage.end().await;
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use crate::confine::{Ended, Process};
+use crate::confine::{Egress, Ended, Process};
 use crate::error::Result;
 use crate::exec::{TerminalSize, Usage};
 
@@ -122,6 +122,10 @@ impl Process for Followed {
 
     fn thaw(&self) -> Result<()> {
         self.process.thaw()
+    }
+
+    fn egress(&self) -> Option<Arc<dyn Egress>> {
+        self.process.egress()
     }
 
     fn resize(&self, size: TerminalSize) -> Result<()> {

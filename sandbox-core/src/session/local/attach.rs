@@ -8,6 +8,7 @@ use super::layers::Stack;
 use super::live::{Inner, Live};
 use super::provision::{check_mounts, furnish, shown};
 use crate::confine::Confinement;
+use crate::egress::decision;
 use crate::error::{Result, SandboxError};
 use crate::mount::{FilesystemMount, MountSource};
 use crate::plan::{self, Host, Mounted};
@@ -50,7 +51,11 @@ impl Live {
     ) -> Result<()> {
         let target = mounted.target.as_path().to_path_buf();
         let mounts: Vec<_> = self.mounted().into_iter().chain([mounted]).collect();
-        let plan = furnish(&self.spec.policy, &mounts, &Host::current())?;
+        let mut plan = furnish(&self.spec.policy, &mounts, &Host::current())?;
+        plan.network = self.inner().plan.network.clone();
+        if let Some(log) = &self.spec.net_log {
+            decision::check_file(log, &plan)?;
+        }
         self.enclosure().attach(&plan, &target)?;
         let mut inner = self.inner();
         inner.plan = plan;

@@ -14,12 +14,12 @@ use crate::error::{Result, SandboxError};
 use crate::exec::{ExecRequest, Usage};
 use crate::ids::{SessionId, SnapshotName};
 use crate::mount::FilesystemMount;
-use crate::plan::Plan;
 use crate::policy::network::NetworkPolicy;
 use crate::run::Running;
 use crate::session::backend::{BackgroundTasks, MountChanges, SandboxBackend};
 use crate::session::changes::Applied;
 use crate::session::files::Files;
+use crate::session::network::SessionNetwork;
 use crate::session::ports::PublishedPort;
 use crate::session::spec::{Labels, SandboxSession, SandboxSnapshot, SandboxSpec, SessionHealth};
 
@@ -57,13 +57,12 @@ impl<C: Confinement + ?Sized> SandboxBackend for LocalSessions<C> {
 
     async fn apply_network_policy(&self, id: &SessionId, policy: NetworkPolicy) -> Result<()> {
         let live = self.register.get(id)?;
-        if live.inner().plan.network == policy {
-            return Ok(());
-        }
-        // Judged as at the beginning: what could not be enforced then cannot be now.
-        let plan = Plan { network: policy, ..live.inner().plan.clone() };
-        LocalBackend::new(Arc::clone(&self.confinement)).judge(&plan)?;
-        Err(self.unsupported("another network policy in a session that lives: make a new session"))
+        let backend = LocalBackend::new(Arc::clone(&self.confinement));
+        live.apply_network(policy, self.name(), |plan| backend.judge(plan)).await
+    }
+
+    async fn network(&self, id: &SessionId, seen: u64) -> Result<SessionNetwork> {
+        Ok(self.register.get(id)?.network(seen))
     }
 
     async fn spawn(&self, id: &SessionId, request: ExecRequest) -> Result<Running> {

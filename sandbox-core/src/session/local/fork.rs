@@ -29,7 +29,13 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
             sources,
             furnished: Some(live.furnished()),
         };
-        let spec = SandboxSpec { id: None, mounts: live.mounts(), ..live.spec.clone() };
+        let mut spec = SandboxSpec { id: None, mounts: live.mounts(), ..live.spec.clone() };
+        let network = live.inner().plan.network.clone();
+        if network.is_denied() {
+            // Nothing will be decided.
+            spec.net_log = None;
+        }
+        spec.policy = spec.policy.reaching(network);
         let (made, failed) = self.make_all(&spec, &heritage, count);
         match failed {
             None => Ok(made),

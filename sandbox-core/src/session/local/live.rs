@@ -30,7 +30,6 @@ pub(super) struct Live {
     created: u64,
     parent: Option<SessionId>,
     pub(super) spec: SandboxSpec,
-    report: Report,
     activity: Arc<Activity>,
     pub(super) tasks: Tasks,
     pub(super) ports: tokio::sync::Mutex<Vec<Publication>>,
@@ -43,6 +42,8 @@ pub(super) struct Inner {
     pub(super) state: SandboxState,
     /// The sandbox as it is furnished now.
     pub(super) plan: Plan,
+    /// What of it is enforced.
+    pub(super) report: Report,
     /// The mounts as they were asked for.
     pub(super) mounts: Vec<FilesystemMount>,
     /// Where the source of each lies, found when it came.
@@ -62,13 +63,12 @@ pub(super) struct Parts {
     pub(super) spec: SandboxSpec,
     pub(super) folder: Folder,
     pub(super) enclosure: Arc<dyn Enclosure>,
-    pub(super) report: Report,
     pub(super) inner: Inner,
 }
 
 impl Live {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { id, parent, spec, folder, enclosure, report, inner } = parts;
+        let Parts { id, parent, spec, folder, enclosure, inner } = parts;
         Self {
             enclosure,
             inner: Mutex::new(inner),
@@ -77,7 +77,6 @@ impl Live {
             created: crate::session::spec::now(),
             parent,
             spec,
-            report,
             activity: Activity::new(),
             tasks: Tasks::new(Settings::default()),
             ports: tokio::sync::Mutex::default(),
@@ -103,19 +102,17 @@ impl Live {
 
     /// What there is to say of it.
     pub(super) fn info(&self) -> SandboxSession {
-        let (state, mounts) = {
-            let inner = self.inner();
-            (inner.state, inner.mounts.clone())
-        };
+        let inner = self.inner();
         SandboxSession {
             id: self.id.clone(),
-            state,
+            state: inner.state,
             created: self.created,
             labels: self.spec.labels.clone(),
             metadata: self.spec.metadata.clone(),
-            mounts,
+            mounts: inner.mounts.clone(),
             parent: self.parent.clone(),
-            report: self.report.clone(),
+            network: inner.plan.network.clone(),
+            report: inner.report.clone(),
         }
     }
 
@@ -161,11 +158,15 @@ impl Live {
         let _gate = self.gate.lock().await;
         self.check_awake("running a command")?;
         let host = Host::of_session();
-        let plan = self.inner().plan.with_command(&self.spec.policy, &request, &host)?;
+        let (plan, report) = {
+            let inner = self.inner();
+            let plan = inner.plan.with_command(&self.spec.policy, &request, &host)?;
+            (plan, inner.report.clone())
+        };
         let mut launched = self.enclosure.start(&plan)?;
         launched.process = self.activity.follow(launched.process);
         self.inner().state = SandboxState::Running;
-        Ok(Running::new(launched, plan.limits, self.report.clone()))
+        Ok(Running::new(launched, plan.limits, report))
     }
 
     /// Its files as they lie now.
@@ -203,8 +204,9 @@ impl Live {
 
     /// How it is furnished now.
     pub(super) fn furnished(&self) -> Furnished {
-        let plan = self.inner().plan.clone();
-        Furnished { plan, mounted: self.mounted(), report: self.report.clone() }
+        let mounted = self.mounted();
+        let inner = self.inner();
+        Furnished { plan: inner.plan.clone(), mounted, report: inner.report.clone() }
     }
 
     /// Its mounts, as plans have them.

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::folder::{Folder, LayerFolder};
 use super::layers::{Frozen, Stack};
 use super::live::{Inner, Live, Parts};
-use super::{LocalSessions, Register};
+use super::{LocalSessions, Register, network};
 use crate::backend::LocalBackend;
 use crate::capability::Report;
 use crate::confine::{Confinement, Enclosure, Pool, Stamp};
@@ -87,7 +87,9 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
             Some(same) => same,
             None => self.plan(&spec.policy, &mounted, &host)?,
         };
+        let log = network::open_log(&spec, &plan)?;
         let enclosure = self.enclose(&plan, spec.pool)?;
+        network::record(&*enclosure, &id, log);
         let (state, snapshots) = (SandboxState::Provisioned, Vec::new());
         // A fork is measured by what its parent was.
         let begin = |(at, stack): (usize, Stack)| match from.stamps.get(at) {
@@ -96,8 +98,9 @@ impl<C: Confinement + ?Sized> LocalSessions<C> {
         };
         let stacks = stacks.into_iter().enumerate().map(begin).collect();
         let mounts = spec.mounts.clone();
-        let inner = Inner { state, plan, mounts, sources, fixed, stacks, layer_folder, snapshots };
-        let parts = Parts { id, parent: from.parent, spec, folder, enclosure, report, inner };
+        let inner =
+            Inner { state, plan, report, mounts, sources, fixed, stacks, layer_folder, snapshots };
+        let parts = Parts { id, parent: from.parent, spec, folder, enclosure, inner };
         let live = Arc::new(Live::new(parts));
         self.register.add(&live)?;
         Register::keep_time(&self.register, &live);

@@ -119,3 +119,55 @@ fn a_sink_that_fails_is_left_alone() {
     }
     assert_eq!((log.lost(), log.total()), (3, 3));
 }
+
+#[test]
+fn a_writer_that_comes_late_gets_what_is_remembered_first() {
+    let log = Arc::new(Log::new());
+    let ask = ask("example.org", 443, Protocol::Tcp);
+    log.belongs_to("s2");
+    Entry::new(&log, &Arc::from(""), &ask).end(End::Closed);
+    let written = Shared::default();
+    log.write_to(written.clone());
+    entry(&log, &ask).end(End::Reset);
+    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said: Vec<_> = lines.iter().map(|line| (&line["session"], &line["end"])).collect();
+    assert_eq!(said, [(&"s2".into(), &"closed".into()), (&"s1".into(), &"reset".into())]);
+    assert_eq!(log.lost(), 0);
+}
+
+#[test]
+fn decisions_are_told_after_those_that_were_seen() {
+    let log = Arc::new(Log::new());
+    let ask = ask("example.org", 443, Protocol::Tcp);
+    for count in 0..Log::RECENT as u64 + 2 {
+        assert_eq!(log.since(count).len(), 0, "{count}");
+        entry(&log, &ask).end(End::Closed);
+        assert_eq!(log.since(count).len(), 1, "{count}");
+    }
+    let total = log.total();
+    assert_eq!(log.since(total - 3).len(), 3);
+    assert_eq!((log.since(0).len(), log.since(u64::MAX).len()), (Log::RECENT, 0));
+}
+
+#[test]
+fn a_decision_is_the_same_when_it_is_read_again() {
+    let log = Arc::new(Log::new());
+    let ask = ask("10.0.0.1", 5432, Protocol::Udp);
+    entry(&log, &ask).end(End::Revoked);
+    entry(&log, &ask).deny(Reason::OtherHost { named: "\u{1b}x".into() });
+    for decision in log.recent() {
+        let line = decision.to_line();
+        let back: Decision = serde_json::from_str(&line).unwrap();
+        assert_eq!(back.to_line(), line);
+        let reasons =
+            [&decision, &back].map(|it| it.reason.as_ref().map(|it| it.code().to_owned()));
+        assert_eq!(reasons[0], reasons[1]);
+    }
+    let schema = serde_json::to_value(schemars::schema_for!(crate::session::SessionNetwork));
+    let properties = &schema.unwrap()["properties"];
+    for name in ["policy", "level", "total", "denied", "uncounted", "decisions"] {
+        assert!(properties[name].is_object() || properties[name] == true, "{name}: {properties}");
+    }
+}
