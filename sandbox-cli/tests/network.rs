@@ -94,6 +94,24 @@ fn a_listed_host_is_reached_and_each_decision_is_a_line() {
 }
 
 #[test]
+fn a_refused_name_is_told_once() {
+    if !lists() {
+        return;
+    }
+    let folder = folder();
+    let log = folder.path().join("log");
+    let options = ["run", "--allow-host", "example.org", "--net-log", log.to_str().expect("text")];
+    let client = ["--", "/bin/bash", "-c", "! : 2>/dev/null </dev/tcp/Elsewhere.example/80"];
+    let outcome = run(&mut sandbox(options.into_iter().chain(client)));
+    assert_eq!((outcome.code, outcome.text()), (Some(0), ""), "{}", outcome.stderr);
+    let note = outcome.stderr.lines().last().expect("a note");
+    assert!(note.ends_with("--allow-host elsewhere.example allows it"), "{note}");
+    let lines = lines(&log);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!((&lines[0]["verdict"], &lines[0]["port"]), (&json!("deny"), &json!(0)));
+}
+
+#[test]
 fn a_denied_host_is_told() {
     if !lists() {
         return;

@@ -246,7 +246,7 @@ impl Gateway {
     }
 
     /// Resets every connection, and returns when all have been recorded.
-    pub async fn stop(self) {
+    pub async fn stop(&self) {
         let mut tasks =
             std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         tasks.shutdown().await;

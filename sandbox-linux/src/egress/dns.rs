@@ -4,10 +4,11 @@
 //! at once, and each has only so much time: a resolver asks by TCP what did not fit into a datagram.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use sandbox_core::egress::dns::{self, Transport};
+use sandbox_core::egress::dns::{self, Transport, Verdict};
+use sandbox_core::egress::gateway::Gateway;
 use sandbox_core::egress::{Names, Rules};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -26,11 +27,13 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Zone {
     rules: RwLock<Arc<Rules>>,
     names: Arc<Mutex<Names>>,
+    /// Who records what is refused, for as long as there is one.
+    gateway: Weak<Gateway>,
 }
 
 impl Zone {
-    pub(super) fn new(rules: Rules, names: Arc<Mutex<Names>>) -> Self {
-        Self { rules: RwLock::new(Arc::new(rules)), names }
+    pub(super) fn new(rules: Rules, names: Arc<Mutex<Names>>, gateway: &Arc<Gateway>) -> Self {
+        Self { rules: RwLock::new(Arc::new(rules)), names, gateway: Arc::downgrade(gateway) }
     }
 
     pub(super) fn set_rules(&self, rules: Rules) {
@@ -39,8 +42,17 @@ impl Zone {
 
     fn answer(&self, message: &[u8], transport: Transport) -> Option<Vec<u8>> {
         let rules = Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner));
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        dns::answer(message, transport, &rules, &mut names).message
+        let answer = {
+            let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+            dns::answer(message, transport, &rules, &mut names)
+        };
+        let refused = answer.asked.filter(|_| answer.verdict == Verdict::Denied);
+        // What is no host name is nothing that a rule could allow.
+        let name = refused.and_then(|asked| asked.name.parse().ok());
+        if let (Some(name), Some(gateway)) = (name, self.gateway.upgrade()) {
+            gateway.name_refused(&name);
+        }
+        answer.message
     }
 }
 

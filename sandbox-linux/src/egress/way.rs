@@ -40,7 +40,7 @@ struct State {
     blocks: BTreeSet<IpNet>,
     /// The UDP ports that are served.
     udp: BTreeSet<u16>,
-    gateway: Gateway,
+    gateway: Arc<Gateway>,
     /// The servers that answer names; they end with this.
     _names: JoinSet<()>,
 }
@@ -71,10 +71,10 @@ impl Way {
         let range = if sockets.has_v6() { range } else { range.without_v6() };
         routes::set_up(&sockets.routes, range).map_err(step("set the routes of the way out"))?;
         let names = Arc::new(Mutex::new(Names::new(range)));
-        let zone = Arc::new(Zone::new(rules.clone(), Arc::clone(&names)));
+        let gateway = Gateway::setup("", rules.clone()).names(Arc::clone(&names));
+        let gateway = Arc::new((options.gateway)(gateway).start());
+        let zone = Arc::new(Zone::new(rules.clone(), names, &gateway));
         let servers = serve_names(&mut sockets, range, &zone).map_err(step("answer names"))?;
-        let gateway = Gateway::setup("", rules.clone()).names(names);
-        let gateway = (options.gateway)(gateway).start();
         let taking = match divert(&mut sockets, &rules, range, options) {
             Ok(listeners) => serve_diverted(&gateway, listeners).map_err(step("divert"))?,
             Err(why) => {
