@@ -12,12 +12,14 @@ pub(super) fn is_ignored(signal: i32) -> bool {
     asked == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
 }
 
-/// Gives the memory of this program's code back, where the system tells where it lies (proc_pid_maps(5)).
-/// What is used again comes back from the file.
+/// Gives the memory of this program's code and constants back, where the system tells where they lie
+/// (proc_pid_maps(5)). What is used again comes back from the file.
 pub(super) fn forget_code() {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let code = maps.lines().filter(|line| line.contains(" r-xp ") && line.contains(" /"));
-    for (begin, end) in code.filter_map(range) {
+    // What is read-only and does not begin the file was written to, by whoever relocated it.
+    let same = |line: &&str| line.contains(" r-xp ") || line.contains(" r--p 00000000 ");
+    let files = maps.lines().filter(same).filter(|line| line.contains(" /"));
+    for (begin, end) in files.filter_map(range) {
         // SAFETY: pages of a file that nobody can write to by this mapping are the same when they
         // come back.
         unsafe {
