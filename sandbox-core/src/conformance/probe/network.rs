@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram, UnixListener, UnixStream};
+use std::process::exit;
+use std::thread;
 use std::time::Duration;
 
 use super::{Command, Got, Words, done};
@@ -93,9 +95,14 @@ fn own_server() -> Got {
     read_line(&mut client)
 }
 
-/// Greets whoever comes to a port, for as long as it lives: its end is the case's to bring about.
+/// Greets whoever comes to a port. Its end is the case's to bring about, within a minute: where the
+/// case fails at that, nobody else would end it.
 fn serve(words: &Words<'_>) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", words.number::<u16>(0)?))?;
+    thread::spawn(|| {
+        thread::sleep(Duration::from_secs(60));
+        exit(1);
+    });
     super::say("ready")?;
     loop {
         listener.accept()?.0.write_all(b"served")?;
