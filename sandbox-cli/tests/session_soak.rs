@@ -42,6 +42,23 @@ fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A session that nobody asks anything keeps no more in memory than it must.
+#[test]
+fn an_owner_without_work_gives_memory_back() {
+    needs_launch!();
+    let _turn = turn();
+    let sessions = Sessions::new();
+    let id = sessions.ok(&["create"]);
+    for _ in 0..3 {
+        sessions.ok(&["exec", &id, "--", "/bin/true"]);
+    }
+    let owner = sessions.owner(&id);
+    let worked = owner.memory("RssFile");
+    soon("memory that comes back", || (owner.memory("RssFile") < worked * 3 / 4).then_some(()));
+    println!("{} KiB, then {}", worked >> 10, owner.memory("RssFile") >> 10);
+    assert_eq!(sessions.ok(&["exec", &id, "--", "/bin/echo", "again"]), "again");
+}
+
 /// What sessions could leave on the machine, beside processes.
 struct Traces(BTreeSet<String>);
 

@@ -99,7 +99,7 @@ fn keep(root: OsString) -> ExitCode {
         let runtime = runtime.map_err(failed())?;
         let (root, tier) = (PathBuf::from(root), TierChoice::Namespaces);
         let local = sessions(tier, &root)?;
-        runtime.block_on(supervise(local, root, &order, answer))
+        runtime.block_on(supervise(local, root, &order, answer, || {}))
     };
     kept().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
 }

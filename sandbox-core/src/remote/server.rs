@@ -38,6 +38,7 @@ pub(super) struct Host {
     pub(super) backend: Arc<dyn SandboxBackend>,
     pub(super) root: PathBuf,
     opened: mpsc::UnboundedSender<Listener>,
+    rest: fn(),
 }
 
 /// Serves sessions until the last one is over: this one, and whatever is forked from it.
@@ -49,9 +50,10 @@ pub(super) async fn serve(
     root: PathBuf,
     first: SandboxSession,
     ready: impl FnOnce() -> io::Result<()>,
+    rest: fn(),
 ) -> io::Result<()> {
     let (opened, mut more) = mpsc::unbounded_channel::<Listener>();
-    let host = Arc::new(Host { backend, root, opened });
+    let host = Arc::new(Host { backend, root, opened, rest });
     let mut listeners = JoinSet::new();
     listeners.spawn(Listener::open(&host, first)?.serve());
     ready()?;
@@ -97,7 +99,9 @@ impl Listener {
 
     async fn serve(self) {
         let mut connections = JoinSet::new();
+        let mut rested = false;
         loop {
+            let mut quiet = false;
             tokio::select! {
                 accepted = self.accept() => match accepted {
                     Ok((stream, place)) => {
@@ -107,12 +111,16 @@ impl Listener {
                     Err(_) => tokio::time::sleep(LOOK).await,
                 },
                 () = self.over.notified() => {}
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(LOOK) => quiet = true,
             }
             while connections.try_join_next().is_some() {}
             if !self.lives().await {
                 break;
             }
+            if quiet && !rested && connections.is_empty() {
+                (self.host.rest)();
+            }
+            rested = quiet;
         }
         // Who is not served yet need not wait to hear that nobody is here.
         drop(self.socket);

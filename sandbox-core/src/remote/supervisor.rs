@@ -13,7 +13,8 @@ use crate::session::{SandboxBackend, SandboxSession, SandboxSpec};
 /// Makes the session that `order` describes, as [`RemoteSessions`](super::RemoteSessions) wrote it,
 /// and serves it until it is over, with all that is forked from it. `sessions` has its folders below
 /// `root`. `say` is given the answer for the process that ordered it, once: the session can be
-/// reached then, or there is none.
+/// reached then, or there is none. `rest` is called when nobody has asked for anything for a second:
+/// the moment to give back what only work needs.
 ///
 /// Whoever calls this is the process that a [`Launcher`](super::Launcher) starts: with a session of
 /// its own (`setsid`), no descriptor of its caller's but the two for order and answer, and nothing
@@ -27,6 +28,7 @@ pub async fn supervise(
     root: PathBuf,
     order: &[u8],
     say: impl FnOnce(&[u8]) -> io::Result<()>,
+    rest: fn(),
 ) -> Result<()> {
     let failed = || SandboxError::io("serving a session");
     let made = match serde_json::from_slice::<SandboxSpec>(order) {
@@ -41,7 +43,7 @@ pub async fn supervise(
         }
     };
     let told = answer(&Reply::Done(&session))?;
-    let served = server::serve(Arc::clone(&sessions), root, session, move || say(&told));
+    let served = server::serve(Arc::clone(&sessions), root, session, move || say(&told), rest);
     served.await.map_err(failed())
 }
 

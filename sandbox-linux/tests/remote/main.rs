@@ -213,10 +213,8 @@ async fn a_long_path_is_no_obstacle() -> Outcome {
     let (say, said) = oneshot::channel();
     let at = root.clone();
     let supervisor = tokio::spawn(async move {
-        supervise(local, at, &order, move |_| {
-            say.send(()).map_err(|()| std::io::ErrorKind::BrokenPipe.into())
-        })
-        .await
+        let say = move |_: &[u8]| say.send(()).map_err(|()| std::io::ErrorKind::BrokenPipe.into());
+        supervise(local, at, &order, say, || {}).await
     });
     said.await?;
     let sessions = RemoteSessions::new(Nobody, &root);

@@ -64,7 +64,7 @@ impl Stage {
             let say = move |answer: &[u8]| {
                 say.send(answer.to_vec()).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
             };
-            supervise(local, root, &order, say).await
+            supervise(local, root, &order, say, || {}).await
         });
         let answer: serde_json::Value = serde_json::from_slice(&said.await?)?;
         let id = answer["done"]["id"].as_str().ok_or_else(|| answer.to_string())?.parse()?;

@@ -64,7 +64,7 @@ pub(crate) async fn serve(
     // Before anybody is told of the session: whoever is may end this process at once.
     let asked = asked_to_end().map_err(SandboxError::io("listening for signals"))?;
     tokio::select! {
-        served = remote::supervise(sessions, root, order, answer) => served,
+        served = remote::supervise(sessions, root, order, answer, sys::forget_code) => served,
         // What it owned ends with it.
         () = asked => Ok(()),
     }

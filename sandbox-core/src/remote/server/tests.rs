@@ -36,7 +36,7 @@ impl Stage {
         let ready = move || say.send(()).map_err(|()| io::ErrorKind::BrokenPipe.into());
         let backend: Arc<dyn SandboxBackend> = Arc::clone(&fake) as _;
         let at = root.path().to_path_buf();
-        let server = tokio::spawn(async move { serve(backend, at, session(), ready).await });
+        let server = tokio::spawn(async move { serve(backend, at, session(), ready, || {}).await });
         said.await.unwrap();
         let sessions = Arc::new(caller(root.path()));
         Self { root, fake, sessions, id, server }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -62,7 +62,8 @@ pub(in crate::session) struct Task {
     pub(super) input: Stdin,
     pub(in crate::session) terminal: Option<Mutex<TerminalSize>>,
     end: watch::Sender<Option<End>>,
-    follower: OnceLock<AbortHandle>,
+    /// Until it has ended, too: the handle keeps all memory of what it stands for.
+    follower: Mutex<Option<AbortHandle>>,
 }
 
 /// How a task ended, and when that was seen.
@@ -88,7 +89,7 @@ impl Task {
             input: Stdin::new(running.take_stdin()),
             terminal: terminal.map(Mutex::new),
             end: watch::Sender::new(None),
-            follower: OnceLock::new(),
+            follower: Mutex::default(),
         }
     }
 
@@ -96,7 +97,9 @@ impl Task {
     pub(super) fn follow(self: Arc<Self>, running: Running, registry: Weak<Registry>) {
         let follower = Follower { task: Arc::clone(&self), registry };
         let handle = tokio::spawn(follower.run(running));
-        let _ = self.follower.set(handle.abort_handle());
+        let mut slot = self.follower.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever ends a task empties the slot after its end is known.
+        *slot = (!self.has_ended()).then(|| handle.abort_handle());
     }
 
     pub(super) fn info(&self) -> TaskInfo {
@@ -147,10 +150,12 @@ impl Task {
 
     /// Ends it, whatever it takes.
     pub(super) fn end(&self) {
-        if self.kill().is_err()
-            && let Some(follower) = self.follower.get()
-        {
-            // Dropping the command is the last means: the process's own guard ends what it can.
+        if self.kill().is_ok() {
+            return;
+        }
+        // Dropping the command is the last means: the process's own guard ends what it can.
+        let follower = self.follower.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(follower) = follower {
             follower.abort();
         }
     }
@@ -182,6 +187,7 @@ impl Task {
         });
         self.log.close();
         self.process.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.follower.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
