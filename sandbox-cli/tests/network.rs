@@ -203,7 +203,10 @@ fn the_rules_of_a_session_change_while_it_lives() {
     assert_eq!((&shown["level"]["level"], &shown["total"]), (&json!("transparent"), &json!(2)));
     assert_eq!(shown["features"]["network_allow_list"]["state"], "full");
     sessions.ok(&["network", &id, "--set", &bare]);
-    assert_eq!(in_session(&sessions, &id, port).code, Some(9));
+    let denied = in_session(&sessions, &id, port);
+    assert_eq!(denied.code, Some(9));
+    let why = format!("sandbox: network: {bare} was denied: special_address\n");
+    assert!(denied.stderr.contains(&why), "{}", denied.stderr);
     assert!(sessions.ok(&["network", &id]).contains("special_address"));
     let all = sessions.ok(&["network", &id, "--log", "--json"]);
     let told: Vec<Value> = all.lines().map(|it| serde_json::from_str(it).expect("JSON")).collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sandbox_core::egress::decision::{Decision, Denied, Summary, Verdict};
 use sandbox_core::path::quoted;
 use sandbox_core::session::{SandboxSession, SessionNetwork};
-use sandbox_core::{Enforcement, Feature};
+use sandbox_core::{Enforcement, Feature, SessionId};
 use serde::Serialize;
 
 use super::doctor::enforced;
@@ -17,25 +17,35 @@ use super::text::Text;
 /// The most hosts that are named after a run.
 const NAMED: usize = 3;
 
-/// What was denied, in a line or a few, and what would allow it.
+/// What was denied in a run, in a line or a few, and what would allow it.
 pub(crate) fn denied(summary: &Summary) -> Vec<String> {
-    let mut known: Vec<&Denied> = summary.denied.iter().collect();
+    let known = summary.denied.iter().collect();
+    lines(known, summary.uncounted, "--allow-host", "--net-log FILE or --json tells all")
+}
+
+/// The same of a session, as far as it was denied at or after `since`, in milliseconds since 1970.
+pub(crate) fn denied_since(summary: &Summary, since: u64, id: &SessionId) -> Vec<String> {
+    let known = summary.denied.iter().filter(|one| one.last_ms >= since).collect();
+    let network = format!("sandbox session network {id}");
+    lines(known, 0, &format!("{network} --allow"), &format!("{network} --log tells all"))
+}
+
+fn lines(mut known: Vec<&Denied>, uncounted: u64, option: &str, how: &str) -> Vec<String> {
     // What a rule allows comes first: it can be helped.
     known.sort_by_key(|one| one.rule.is_none());
-    let mut lines: Vec<String> = known.iter().take(NAMED).map(|one| line(one)).collect();
-    let more = known.len().saturating_sub(NAMED) as u64 + summary.uncounted;
+    let mut lines: Vec<String> = known.iter().take(NAMED).map(|one| line(one, option)).collect();
+    let more = known.len().saturating_sub(NAMED) as u64 + uncounted;
     if more > 0 {
-        let how = "--net-log FILE or --json tells all";
         lines.push(format!("network: {more} more were denied; {how}"));
     }
     lines
 }
 
-fn line(denied: &Denied) -> String {
+fn line(denied: &Denied, option: &str) -> String {
     let (place, times) = (place(denied), times(denied.count));
     match &denied.rule {
         Some(rule) => {
-            format!("network: {place} was denied{times}; --allow-host {} allows it", word(rule))
+            format!("network: {place} was denied{times}; {option} {} allows it", word(rule))
         }
         None => format!("network: {place} was denied{times}: {}", quoted(&denied.reason)),
     }
@@ -191,6 +201,16 @@ mod tests {
         assert_eq!(lines.len(), NAMED + 1);
         assert!(lines[0].contains("--allow-host last"), "{lines:?}");
         assert!(lines[NAMED].contains("45 more"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_session_tells_what_was_denied_lately() {
+        let mut all =
+            summary(&format!("{},{}", one("old", 1, 1, None), one("new", 2, 1, Some("new:2"))), 3);
+        (all.denied[0].last_ms, all.denied[1].last_ms) = (99, 100);
+        let lines = denied_since(&all, 100, &"s".parse().unwrap());
+        let line = "network: new:2 was denied; sandbox session network s --allow new:2 allows it";
+        assert_eq!(lines, [line]);
     }
 
     #[test]

@@ -128,9 +128,8 @@ impl Entry {
         (host, port, protocol): (String, u16, Protocol),
         suggestion: Option<String>,
     ) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let decision = Decision {
-            time_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+            time_ms: now_ms(),
             session: Arc::clone(session),
             rule: None,
             host,
@@ -218,4 +217,9 @@ impl Ask {
     ) -> Result<&'a HostRule, super::rules::Refusal> {
         rules.decide(&self.target, self.port, self.protocol)
     }
+}
+/// Milliseconds since 1970.
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }

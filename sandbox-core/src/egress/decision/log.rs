@@ -9,7 +9,7 @@ use std::fmt;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Decision, Denied, Summary, Verdict};
+use super::{Decision, Denied, Summary, Verdict, now_ms};
 use crate::policy::network::{HostName, Protocol};
 
 /// Decisions and counts; see the module.
@@ -100,6 +100,7 @@ impl Log {
         let key = (name.to_string(), 0, false);
         if let Some(denied) = inner.denied.get_mut(&key) {
             denied.count += 1;
+            denied.last_ms = now_ms();
             return true;
         }
         let full = inner.denied.len() >= Self::HOSTS;
@@ -208,6 +209,7 @@ impl Inner {
             port: decision.port,
             protocol: decision.protocol,
             count,
+            last_ms: now_ms(),
             reason: reason.unwrap_or_default(),
             rule,
         };

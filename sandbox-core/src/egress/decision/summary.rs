@@ -29,6 +29,9 @@ pub struct Denied {
     pub protocol: Protocol,
     /// How often.
     pub count: u64,
+    /// When, the last time: milliseconds since 1970.
+    #[serde(default)]
+    pub last_ms: u64,
     /// Why, the last time.
     pub reason: String,
     /// The rule that would have allowed it the last time; none where no rule would.
