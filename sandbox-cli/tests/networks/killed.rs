@@ -1,0 +1,90 @@
+//! When the process that decides is killed, nothing more comes out.
+
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use super::harness::Tested;
+use super::inside::MARK;
+use super::world::{Means, World};
+use super::zone::WEB;
+use crate::support::PATIENCE;
+use crate::support::processes::{Process, left_after, soon};
+use crate::support::sessions::Sessions;
+
+/// After how long since the start launchers are killed, in milliseconds.
+const EARLY: [u64; 4] = [0, 3, 10, 30];
+/// And after how long since the first connection.
+const LATE: [u64; 6] = [0, 1, 5, 10, 30, 60];
+
+const RULE: &str = "web.test:80";
+
+pub(crate) fn launchers(world: &World, means: Means) -> Tested {
+    let own = std::env::current_exe().expect("this program");
+    let words = [own.to_str().expect("a path in UTF-8"), MARK, "beat web.test"];
+    let moments = EARLY.map(|after| (false, after)).into_iter();
+    for (is_late, after) in moments.chain(LATE.map(|after| (true, after))) {
+        let before = visits(world);
+        let mut launcher = world.command(means, &[RULE], &words);
+        let mut launcher = launcher.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it");
+        if is_late {
+            soon("a connection", || (visits(world) > before).then_some(()));
+        }
+        thread::sleep(Duration::from_millis(after));
+        let found = Process::find(launcher.id() as i32).expect("the launcher");
+        let below = found.tree();
+        launcher.kill().expect("kill");
+        launcher.wait().expect("wait");
+        nothing_more(world, &below);
+    }
+    Ok(())
+}
+
+pub(crate) fn owners(world: &World, means: Means) -> Tested {
+    let own = std::env::current_exe().expect("this program");
+    let own = own.to_str().expect("a path in UTF-8");
+    for after in [0, 20] {
+        let sessions = Sessions::new();
+        let mut create = sessions.command(&["create", "--read", own, "--allow-host", RULE]);
+        let id = crate::support::run(means.prepare(&mut create));
+        assert_eq!(id.code, Some(0), "{}", id.stderr);
+        let id = id.text().trim_end().to_owned();
+        let before = visits(world);
+        let mut exec: Command = sessions.command(&["exec", &id, "--", own, MARK, "beat web.test"]);
+        let exec = exec.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut exec = exec.expect("the binary starts");
+        soon("a connection", || (visits(world) > before).then_some(()));
+        thread::sleep(Duration::from_millis(after));
+        let owner = sessions.owner(&id);
+        let below = owner.tree();
+        owner.kill();
+        nothing_more(world, &below);
+        crate::support::wait(&mut exec);
+    }
+    Ok(())
+}
+
+/// Connections to the web server.
+fn visits(world: &World) -> usize {
+    world.seen.web.load(Ordering::SeqCst)
+}
+
+/// Waits until these processes are gone. From then on the web server has no visitor but this
+/// process, whose connections also show that it has counted what came before them.
+#[track_caller]
+fn nothing_more(world: &World, gone: &[Process]) {
+    let left = left_after(gone, PATIENCE);
+    assert!(left.is_empty(), "still there: {left:?}");
+    let visit = || {
+        let before = visits(world);
+        drop(TcpStream::connect((WEB, 80)).expect("the web server"));
+        soon("the own visit", || (visits(world) > before).then_some(()));
+    };
+    visit();
+    let before = visits(world);
+    thread::sleep(Duration::from_millis(20));
+    visit();
+    assert_eq!(visits(world), before + 1, "connections without a launcher");
+}
