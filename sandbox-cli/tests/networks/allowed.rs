@@ -90,7 +90,8 @@ pub(crate) fn ssh_reaches_a_banner(world: &World, means: Means) -> Tested {
     needs("ssh")?;
     let ssh = |host: &str, port: &str| {
         let options = ["ssh", "-v", "-F", "none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20"];
-        let outcome = world.run(means, &["ssh.test:22"], &[&options, &["-p", port, host][..]].concat());
+        let outcome =
+            world.run(means, &["ssh.test:22"], &[&options, &["-p", port, host][..]].concat());
         assert_eq!(outcome.code, Some(255), "{}", outcome.stderr);
         outcome.stderr
     };

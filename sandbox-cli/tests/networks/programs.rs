@@ -54,9 +54,8 @@ pub(crate) fn needs(program: &str) -> Tested {
 /// Has a program ask for pages; each line has to be the one that is expected.
 #[track_caller]
 fn try_pages(world: &World, means: Means, words: &[&str], pages: &[(&str, &str)]) {
-    let is_possible = |(url, _): &&(&str, &str)| {
-        world.has_v6 || !(url.contains('[') || url.contains("six.test"))
-    };
+    let is_possible =
+        |(url, _): &&(&str, &str)| world.has_v6 || !(url.contains('[') || url.contains("six.test"));
     let (urls, expected): (Vec<_>, Vec<_>) = pages.iter().filter(is_possible).copied().unzip();
     let outcome = world.run(means, RULES, &[words, &urls].concat());
     let lines: Vec<&str> = outcome.text().lines().collect();

@@ -38,27 +38,23 @@ pub(crate) fn serve(folder: &Path, tls: ServerConfig, has_v6: bool) -> io::Resul
     let tls = Arc::new(tls);
     let folder: Arc<PathBuf> = Arc::new(folder.to_path_buf());
     for port in [80, 81, 8080] {
-        let (folder, web) = (Arc::clone(&folder), Arc::clone(&seen.web));
-        listen(has_v6, port, move |stream| {
-            if port == 80 {
-                web.fetch_add(1, Ordering::SeqCst);
-            }
-            answer(stream, &folder)
-        })?;
+        let folder = Arc::clone(&folder);
+        let taken = if port == 80 { Arc::clone(&seen.web) } else { Arc::default() };
+        listen(has_v6, port, &taken, move |stream| answer(stream, &folder))?;
     }
     for port in [443, 8443] {
         let (folder, tls) = (Arc::clone(&folder), Arc::clone(&tls));
-        listen(has_v6, port, move |stream| {
+        listen(has_v6, port, &Arc::default(), move |stream| {
             let session = ServerConnection::new(Arc::clone(&tls)).map_err(io::Error::other)?;
             answer(StreamOwned::new(session, stream), &folder)
         })?;
     }
-    listen(has_v6, 22, |stream| {
+    listen(has_v6, 22, &Arc::default(), |stream| {
         (&stream).write_all(b"SSH-2.0-Internet_1.0\r\n")?;
         BufReader::new(stream).read_line(&mut String::new()).map(drop)
     })?;
     let counted = Arc::clone(&seen.counted);
-    listen(has_v6, COUNTING, move |stream| {
+    listen(has_v6, COUNTING, &Arc::default(), move |stream| {
         let numbers = count(&stream);
         counted.lock().expect("the numbers").push(numbers);
         Ok(())
@@ -72,18 +68,20 @@ pub(crate) fn serve(folder: &Path, tls: ServerConfig, has_v6: bool) -> io::Resul
     Ok(seen)
 }
 
-/// Takes connections to any address, each by a thread.
+/// Takes connections to any address, counts them in their order, and has a thread for each.
 pub(crate) fn listen(
     has_v6: bool,
     port: u16,
+    taken: &Arc<AtomicUsize>,
     serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static,
 ) -> io::Result<()> {
     let any: IpAddr =
         if has_v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
     let listener = TcpListener::bind((any, port))?;
-    let serve = Arc::new(serve);
+    let (serve, taken) = (Arc::new(serve), Arc::clone(taken));
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
+            taken.fetch_add(1, Ordering::SeqCst);
             let serve = Arc::clone(&serve);
             thread::spawn(move || {
                 stream.set_read_timeout(Some(PATIENCE))?;
@@ -130,7 +128,8 @@ fn answer(stream: impl Read + Write, folder: &Path) -> io::Result<()> {
         Some(Err(_)) => ("404 Not Found", Vec::new()),
     };
     let length = body.len();
-    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+    let head =
+        format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
     let stream = stream.get_mut();
     stream.write_all(&[head.as_bytes(), &body].concat())?;
     stream.flush()

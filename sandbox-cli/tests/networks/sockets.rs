@@ -58,8 +58,9 @@ pub(crate) fn of_the_host(world: &World, means: Means) -> Tested {
     let far = elsewhere.path().join("socket");
     let name = format!("internet-{}-{}", means.word(), std::process::id());
     let address = SocketAddr::from_abstract_name(&name).expect("an address");
-    let reached = [UnixListener::bind(&near), UnixListener::bind(&far), UnixListener::bind_addr(&address)]
-        .map(|made| service(made.expect("a listener")));
+    let reached =
+        [UnixListener::bind(&near), UnixListener::bind(&far), UnixListener::bind_addr(&address)]
+            .map(|made| service(made.expect("a listener")));
     let unix = |path: &std::path::Path| format!("unix {}", path.display());
     let orders = [unix(&near), unix(&far), format!("abstract {name}")];
     let orders: Vec<&str> = orders.iter().map(String::as_str).collect();

@@ -21,12 +21,12 @@ pub(crate) const INNER: IpAddr = v4([172, 16, 0, 9]);
 pub(crate) const PRIVATE: IpAddr = v4([10, 0, 0, 5]);
 pub(crate) const METADATA: IpAddr = v4([169, 254, 169, 254]);
 
-const fn v4(octets: [u8; 4]) -> IpAddr {
-    IpAddr::V4(std::net::Ipv4Addr::from_octets(octets))
+const fn v4([a, b, c, d]: [u8; 4]) -> IpAddr {
+    IpAddr::V4(std::net::Ipv4Addr::new(a, b, c, d))
 }
 
-const fn v6(segments: [u16; 8]) -> IpAddr {
-    IpAddr::V6(std::net::Ipv6Addr::from_segments(segments))
+const fn v6([a, b, c, d, e, f, g, h]: [u16; 8]) -> IpAddr {
+    IpAddr::V6(std::net::Ipv6Addr::new(a, b, c, d, e, f, g, h))
 }
 
 /// Names of `rebind.test` whose addresses nobody may reach.

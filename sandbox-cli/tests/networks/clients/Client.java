@@ -48,7 +48,11 @@ class Client {
             if (it instanceof SocketTimeoutException) return "timeout";
             if (text.contains("Permission denied")) return "access";
             if (text.contains("Connection refused")) return "refused";
-            if (text.contains("Connection reset")) return "reset";
+            if (text.contains("Connection reset") || text.contains("Broken pipe")) return "reset";
+            // What it makes of one that comes while the request is written: the error is told to a
+            // call that drops it, and what the next call finds is told.
+            if (text.contains("Error writing to server")) return "reset";
+            if (text.contains("Unexpected end of file from server")) return "reset";
         }
         return "other: " + error;
     }

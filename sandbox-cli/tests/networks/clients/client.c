@@ -1,6 +1,7 @@
 // Fetches each URL by plain HTTP and prints a line for it: what came, or the kind of error.
 #include <errno.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,7 +11,7 @@ static const char *kind(int error) {
     switch (error) {
     case EACCES: return "access";
     case ECONNREFUSED: return "refused";
-    case ECONNRESET: return "reset";
+    case ECONNRESET: case EPIPE: return "reset";
     case ETIMEDOUT: case EAGAIN: return "timeout";
     default: return strerror(error);
     }
@@ -62,5 +63,6 @@ static void get(char *url) {
 }
 
 int main(int count, char **words) {
+    signal(SIGPIPE, SIG_IGN);
     for (int at = 1; at < count; at++) get(words[at]);
 }

@@ -2,7 +2,9 @@
 // connected to without HTTP, and the first line that comes is printed.
 import net from "node:net";
 
-const KINDS = { ENOTFOUND: "name", EACCES: "access", ECONNREFUSED: "refused", ECONNRESET: "reset" };
+const KINDS = {
+  ENOTFOUND: "name", EACCES: "access", ECONNREFUSED: "refused", ECONNRESET: "reset", EPIPE: "reset",
+};
 
 function kind(error) {
   const cause = error.cause ?? error;

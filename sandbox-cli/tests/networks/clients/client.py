@@ -1,7 +1,12 @@
 # Fetches each URL and prints a line for it: what came, or the kind of error.
 import errno, http.client, socket, ssl, sys, urllib.error, urllib.request
 
-KINDS = {errno.EACCES: "access", errno.ECONNREFUSED: "refused", errno.ECONNRESET: "reset"}
+KINDS = {
+    errno.EACCES: "access",
+    errno.ECONNREFUSED: "refused",
+    errno.ECONNRESET: "reset",
+    errno.EPIPE: "reset",
+}
 
 
 def kind(error):

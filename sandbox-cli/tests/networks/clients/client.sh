@@ -7,7 +7,7 @@ for url; do
     28:*) echo timeout ;;
     *"Permission denied"*) echo access ;;
     *"Connection refused"*) echo refused ;;
-    *"reset by peer"*) echo reset ;;
+    *"reset by peer"* | *"Broken pipe"*) echo reset ;;
     *) echo "other: $(tail -n 1 "$TMPDIR/told")" ;;
     esac
 done
