@@ -8,7 +8,7 @@ use super::harness::Tested;
 use super::programs::needs;
 use super::world::{Means, World};
 use super::zone::INNER;
-use crate::support::assert_refused;
+use crate::support::{assert_refused, run};
 
 /// Without filters nobody would know which ports to listen on.
 pub(crate) fn every_port_of_a_host(world: &World, means: Means) -> Tested {
@@ -20,6 +20,21 @@ pub(crate) fn every_port_of_a_host(world: &World, means: Means) -> Tested {
         }
         Means::ByPort => assert_refused(&outcome, 125, &["host:*", "list the ports"]),
     }
+    Ok(())
+}
+
+/// Programs are told of no proxy.
+pub(crate) fn no_variables(world: &World, means: Means) -> Tested {
+    let mut command = world.command(means, &["web.test"], &["env"]);
+    let outcome =
+        run(command.env("https_proxy", "http://1.2.3.4").env("ALL_PROXY", "http://1.2.3.4"));
+    assert!(!outcome.text().to_lowercase().contains("proxy"), "{}", outcome.text());
+    Ok(())
+}
+
+/// The launcher has several descriptors for each of them.
+pub(crate) fn many_connections(world: &World, means: Means) -> Tested {
+    assert_eq!(world.inside(means, &["web.test"], &["many web.test 500"]), ["500"]);
     Ok(())
 }
 

@@ -35,6 +35,61 @@ pub(crate) fn other_names(world: &World, means: Means) -> Tested {
     Ok(())
 }
 
+/// Requests that a server may understand otherwise than the gateway. An underscore is a space.
+#[rustfmt::skip]
+const HIDDEN: &[(&str, &str)] = &[
+    ("absolute form", r"GET_http://exfil.test/_HTTP/1.1\r\nHost:_web.test\r\n\r\n"),
+    ("a tunnel", r"CONNECT_exfil.test:443_HTTP/1.1\r\nHost:_web.test\r\n\r\n"),
+    ("two hosts", r"GET_/_HTTP/1.1\r\nHost:_web.test\r\nHost:_exfil.test\r\n\r\n"),
+    ("two hosts, the other first", r"GET_/_HTTP/1.1\r\nHost:_exfil.test\r\nHost:_web.test\r\n\r\n"),
+    ("an empty line first", r"\r\nGET_/_HTTP/1.1\r\nHost:_exfil.test\r\n\r\n"),
+    ("bare line feeds", r"GET_/_HTTP/1.1\nHost:_exfil.test\n\n"),
+    ("a method of its own", r"FETCH_/_HTTP/1.1\r\nHost:_exfil.test\r\n\r\n"),
+    ("a small method", r"get_/_HTTP/1.1\r\nHost:_exfil.test\r\n\r\n"),
+    ("a space before the colon", r"GET_/_HTTP/1.1\r\nHost_:_exfil.test\r\n\r\n"),
+    ("a folded line", r"GET_/_HTTP/1.1\r\nHost:\r\n_exfil.test\r\n\r\n"),
+    ("a user in it", r"GET_/_HTTP/1.1\r\nHost:_web.test@exfil.test\r\n\r\n"),
+    ("a zero in it", r"GET_/_HTTP/1.1\r\nHost:_web.test\0.exfil.test\r\n\r\n"),
+    ("tabs", r"GET\t/\tHTTP/1.1\r\nHost:\texfil.test\r\n\r\n"),
+    ("no version", r"GET_http://exfil.test/\r\n\r\n"),
+    ("HTTP/2 at once", r"PRI_*_HTTP/2.0\r\n\r\nSM\r\n\r\nexfil.test"),
+];
+
+/// Behind a first request that is right: what hides in the second, or in the length of the first.
+#[rustfmt::skip]
+const BEHIND: &[(&str, &str)] = &[
+    ("a second request", r"GET_/_HTTP/1.1\r\nHost:_exfil.test\r\n\r\n"),
+    ("a second one with an empty line first", r"\r\nGET_/_HTTP/1.1\r\nHost:_exfil.test\r\n\r\n"),
+    ("a second one in absolute form", r"GET_http://exfil.test/_HTTP/1.1\r\nHost:_web.test\r\n\r\n"),
+];
+
+pub(crate) fn hidden_hosts(world: &World, means: Means) -> Tested {
+    let first = r"GET_/_HTTP/1.1\r\nHost:_web.test\r\n\r\n";
+    let behind = BEHIND.iter().map(|(what, text)| (*what, format!("{first}{text}")));
+    let alone = HIDDEN.iter().map(|(what, text)| (*what, (*text).to_owned()));
+    let both = alone.chain(behind).flat_map(|(what, text)| {
+        ["whole", "slowly"]
+            .map(|pace| (format!("{what}, {pace}"), format!("say web.test {pace} {text}")))
+    });
+    let (what, orders): (Vec<_>, Vec<_>) = both.unzip();
+    let orders: Vec<&str> = orders.iter().map(String::as_str).collect();
+    let rules = ["web.test", "other.test"];
+    // What is right is answered, at either pace.
+    let right = ["whole", "slowly"].map(|pace| format!("say web.test {pace} {first}"));
+    let right = right.each_ref().map(String::as_str);
+    assert_eq!(world.inside(means, &rules, &right), ["web.test /"; 2]);
+    let told = world.inside(means, &rules, &orders);
+    assert_eq!(told.len(), what.len(), "{told:?}");
+    // The first request may be answered before the second one is read.
+    let clear = ["reset", "web.test /"];
+    let wrong: Vec<_> = what.iter().zip(&told).filter(|(_, it)| !clear.contains(&&***it)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let answered = what.iter().zip(&told).filter(|(_, it)| *it == "web.test /");
+    let answered: Vec<_> = answered.filter(|(what, _)| !what.contains("second")).collect();
+    assert!(answered.is_empty(), "{answered:#?}");
+    Ok(())
+}
+
 /// QUIC is one of them: the port is listed for TCP alone.
 pub(crate) fn datagrams(world: &World, means: Means) -> Tested {
     let rules = ["web.test", "echo.test:7/udp"];

@@ -49,6 +49,8 @@ fn carry_out(order: &str) -> io::Result<String> {
             // Whatever comes of one, the next one is tried.
             let _ = get(host, |_| true);
         },
+        ["say", host, pace, text] => say(host, pace, text),
+        ["many", host, number] => many(host, number),
         ["count", host, up, down, then] => count(host, up, down, then),
         _ => Err(io::Error::other(format!("{order:?} is no order"))),
     }
@@ -103,6 +105,44 @@ fn get(host: &str, good: fn(&SocketAddr) -> bool) -> io::Result<String> {
     stream.read_to_string(&mut answer)?;
     let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
     body.ok_or_else(|| io::Error::other(format!("{answer:?} is no answer")))
+}
+
+/// Says something to a web server, whole or byte by byte, and returns what comes back, in one line.
+fn say(host: &str, pace: &str, text: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect(find(host, 80, |_| true)?)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    let mut text = text.to_owned();
+    for (written, meant) in [("_", " "), ("\\r", "\r"), ("\\n", "\n"), ("\\t", "\t"), ("\\0", "\0")]
+    {
+        text = text.replace(written, meant);
+    }
+    let size = if pace == "slowly" { 1 } else { text.len() };
+    for part in text.as_bytes().chunks(size) {
+        stream.write_all(part)?;
+        // So that they are seen one by one.
+        std::thread::sleep(Duration::from_millis(if size == 1 { 1 } else { 0 }));
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer.lines().last().unwrap_or("closed").into())
+}
+
+/// Has so many connections at once, and each carry something; how many did.
+fn many(host: &str, number: &str) -> io::Result<String> {
+    let number = number.parse::<usize>().map_err(io::Error::other)?;
+    let target = find(host, 80, |_| true)?;
+    let open = (0..number).map(|_| TcpStream::connect(target)).collect::<io::Result<Vec<_>>>()?;
+    let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    let mut good = 0;
+    for mut stream in open {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        good += usize::from(answer.starts_with("HTTP/1.1 200"));
+    }
+    Ok(good.to_string())
 }
 
 /// Exchanges known amounts with the server that counts, and says so; then waits for the end.

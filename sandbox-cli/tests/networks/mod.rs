@@ -28,6 +28,7 @@ type Trial = fn(&World, Means) -> Tested;
 const TRIALS: &[(&str, Trial)] = &[
     ("means_are_what_they_are_called", World::check),
     ("every_port_of_a_host", allowed::every_port_of_a_host),
+    ("no_variables_of_proxies", allowed::no_variables),
     ("either_family_leads_to_either", allowed::either_family),
     ("addresses_that_rules_list", allowed::listed_addresses),
     ("curl", programs::curl),
@@ -39,6 +40,7 @@ const TRIALS: &[(&str, Trial)] = &[
     ("ssh_reaches_a_banner", allowed::ssh_reaches_a_banner),
     ("datagrams_are_echoed", allowed::datagrams_are_echoed),
     ("other_names_in_a_handshake_or_a_request", denied::other_names),
+    ("requests_that_hide_another_host", denied::hidden_hosts),
     ("datagrams_that_no_rule_lists", denied::datagrams),
     ("names_that_lead_to_private_addresses", rebinding::private_addresses),
     ("names_that_change_their_mind", rebinding::changing_answers),
@@ -50,6 +52,7 @@ const TRIALS: &[(&str, Trial)] = &[
 
 /// What disturbs others, or depends on nobody being at work.
 const ALONE: &[(&str, Trial)] = &[
+    ("many_connections_at_once", allowed::many_connections),
     ("a_killed_launcher_lets_nothing_through", killed::launchers),
     ("a_killed_owner_of_a_session_lets_nothing_through", killed::owners),
 ];
