@@ -19,6 +19,21 @@ pub(crate) fn without_nf_tables(command: &mut Command) {
     unsafe { command.pre_exec(refuse_nf_tables) };
 }
 
+/// Starts a command with as few descriptors as most systems give a process at first.
+pub(crate) fn with_usual_descriptors(command: &mut Command) -> &mut Command {
+    let lower = || {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: writes to a value of this stack.
+        checked(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) }.into())?;
+        limit.rlim_cur = limit.rlim_max.min(1024);
+        // SAFETY: reads a value of this stack.
+        checked(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }.into())?;
+        Ok(())
+    };
+    // SAFETY: the closure makes two system calls and allocates nothing.
+    unsafe { command.pre_exec(lower) }
+}
+
 fn refuse_nf_tables() -> io::Result<()> {
     const LOAD: u16 = 0x20;
     const SKIP_UNLESS: u16 = 0x15;

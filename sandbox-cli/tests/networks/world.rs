@@ -10,6 +10,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::UnshareFlags;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -70,6 +71,9 @@ impl World {
     /// Leaves the host's network, and makes the internet.
     pub(crate) fn enter() -> Made<Self> {
         let folder = folder();
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        // The servers are this process.
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
         leave_the_host()?;
         mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
         cover(folder.path())?;
