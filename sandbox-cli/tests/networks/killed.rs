@@ -1,7 +1,7 @@
 //! When the process that decides is killed, nothing more comes out.
 
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
@@ -21,6 +21,28 @@ const LATE: [u64; 6] = [0, 1, 5, 10, 30, 60];
 
 const RULE: &str = "web.test:80";
 
+/// A process that is killed at the latest when its test ends, however that ends.
+struct Doomed(Child);
+
+impl Doomed {
+    fn start(command: &mut Command) -> Self {
+        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.spawn().expect("the binary starts"))
+    }
+
+    fn kill(&mut self) {
+        self.0.kill().expect("kill");
+        self.0.wait().expect("wait");
+    }
+}
+
+impl Drop for Doomed {
+    fn drop(&mut self) {
+        // Nearly always it has ended.
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
 pub(crate) fn launchers(world: &World, means: Means) -> Tested {
     let own = std::env::current_exe().expect("this program");
     let marker = marker();
@@ -29,20 +51,14 @@ pub(crate) fn launchers(world: &World, means: Means) -> Tested {
     let moments = EARLY.map(|after| (false, after)).into_iter();
     for (is_late, after) in moments.chain(LATE.map(|after| (true, after))) {
         let before = visits(world);
-        let mut launcher = world.command(means, &[RULE], &words);
-        let mut launcher = launcher
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary starts");
+        let mut launcher = Doomed::start(&mut world.command(means, &[RULE], &words));
         if is_late {
             soon("a connection", || (visits(world) > before).then_some(()));
         }
         thread::sleep(Duration::from_millis(after));
-        let found = Process::find(launcher.id() as i32).expect("the launcher");
+        let found = Process::find(launcher.0.id() as i32).expect("the launcher");
         let below = found.tree();
-        launcher.kill().expect("kill");
-        launcher.wait().expect("wait");
+        launcher.kill();
         nothing_more(world, &marker, &below);
     }
     Ok(())
@@ -60,16 +76,15 @@ pub(crate) fn owners(world: &World, means: Means) -> Tested {
         assert_eq!(id.code, Some(0), "{}", id.stderr);
         let id = id.text().trim_end().to_owned();
         let before = visits(world);
-        let mut exec: Command = sessions.command(&["exec", &id, "--", own, MARK, &beat]);
-        let exec = exec.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let mut exec = exec.expect("the binary starts");
+        let exec = &mut sessions.command(&["exec", &id, "--", own, MARK, &beat]);
+        let mut exec = Doomed::start(exec);
         soon("a connection", || (visits(world) > before).then_some(()));
         thread::sleep(Duration::from_millis(after));
         let owner = sessions.owner(&id);
         let below = owner.tree();
         owner.kill();
         nothing_more(world, &marker, &below);
-        crate::support::wait(&mut exec);
+        crate::support::wait(&mut exec.0);
     }
     Ok(())
 }

@@ -95,13 +95,8 @@ pub(crate) fn recorded_once(world: &World, means: Means) -> Tested {
     let words: Vec<&str> = words.chain(orders.iter().map(String::as_str)).collect();
     let denied = [&words[..], &["get unlisted.test", "get private.rebind.test"]].concat();
     let rules = ["count.test:9000", "*.rebind.test:80"];
-    let mut command = world.command(means, &rules, &[]);
-    // Options stand before the two dashes, which are last.
-    let mut args: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-    args.pop();
-    command = crate::support::sandbox(args);
-    command.arg("--net-log").arg(&log).arg("--").args(denied);
-    let outcome = run(means.prepare(&mut command));
+    let options = ["--net-log", log.to_str().expect("a path in UTF-8")];
+    let outcome = run(&mut world.command_with(means, &rules, &options, &denied));
     let expected = ["exchanged", "end"].repeat(3);
     let told: Vec<&str> = outcome.text().lines().collect();
     assert_eq!(told, [&expected[..], &["name", "reset"]].concat(), "{}", outcome.stderr);

@@ -95,13 +95,24 @@ impl World {
 
     /// `sandbox run`, with these rules, for a command.
     pub(crate) fn command(&self, means: Means, rules: &[&str], words: &[&str]) -> Command {
+        self.command_with(means, rules, &[], words)
+    }
+
+    /// The same with further options.
+    pub(crate) fn command_with(
+        &self,
+        means: Means,
+        rules: &[&str],
+        options: &[&str],
+        words: &[&str],
+    ) -> Command {
         let own = std::env::current_exe().expect("this program");
         let mut command = sandbox(["run", "--read"]);
         command.arg(own).arg("--read").arg(self.folder.path());
         for rule in rules {
             command.args(["--allow-host", rule]);
         }
-        command.arg("--").args(words);
+        command.args(options).arg("--").args(words);
         means.prepare(&mut command);
         command
     }
