@@ -74,7 +74,7 @@ impl World {
         let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
         // The servers are this process.
         setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
-        leave_the_host()?;
+        leave_the_host().map_err(|error| format!("new namespaces: {error}"))?;
         mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
         cover(folder.path())?;
         let network = Network::new()?;
