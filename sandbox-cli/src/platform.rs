@@ -27,4 +27,4 @@ mod system;
 
 pub(crate) use confinement::{backend, checks, lasting, owned, sessions};
 pub(crate) use eager::write_now;
-pub(crate) use system::{os_string, signals, state, stdio, supervisor, terminal};
+pub(crate) use system::{os_string, raise_open_files, signals, state, stdio, supervisor, terminal};

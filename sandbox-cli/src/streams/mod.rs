@@ -86,6 +86,7 @@ pub(crate) fn block_on_last<T>(
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    crate::platform::raise_open_files();
     let mut builder = tokio::runtime::Builder::new_current_thread();
     Ok(builder.enable_all().build().map_err(SandboxError::io("starting the runtime"))?)
 }

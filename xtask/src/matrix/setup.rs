@@ -19,15 +19,20 @@ struct Need {
 #[rustfmt::skip]
 const NEEDS: &[Need] = &[
     Need { command: "bwrap", package: "bubblewrap" },
+    Need { command: "curl", package: "curl" },
     Need { command: "gcc", package: "gcc" },
+    // It belongs to what libc6-dev depends on, which has no command itself.
+    Need { command: "gencat", package: "libc6-dev" },
     Need { command: "git", package: "git" },
     Need { command: "infocmp", package: "ncurses-bin" },
+    Need { command: "java", package: "default-jdk-headless" },
     Need { command: "less", package: "less" },
     Need { command: "make", package: "make" },
     Need { command: "node", package: "nodejs" },
     Need { command: "ps", package: "procps" },
     Need { command: "python3", package: "python3" },
     Need { command: "setpriv", package: "util-linux" },
+    Need { command: "ssh", package: "openssh-client" },
 ];
 
 /// Package managers that are known by name only.

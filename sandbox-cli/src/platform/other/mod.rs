@@ -9,6 +9,9 @@ pub(crate) fn os_string(bytes: &[u8]) -> OsString {
     String::from_utf8_lossy(bytes).into_owned().into()
 }
 
+/// Does nothing: there is no limit to raise.
+pub(crate) fn raise_open_files() {}
+
 pub(crate) mod stdio {
     //! The three standard streams.
 
