@@ -25,6 +25,7 @@ mod budget;
 mod conduit;
 mod connection;
 mod datagrams;
+mod lane;
 mod limits;
 mod pump;
 mod upward;

@@ -177,7 +177,8 @@ impl State {
     fn divert_again(&mut self, rules: &Rules) -> Result<()> {
         match (&self.taking, &self.sockets.filters) {
             (Taking::Diverted(to), Some(filters)) => {
-                nftables::divert(filters, rules, self.range, to).map_err(step("divert connections"))
+                let diverted = nftables::divert_again(filters, rules, self.range, to);
+                diverted.map_err(step("divert connections"))
             }
             _ => Ok(()),
         }

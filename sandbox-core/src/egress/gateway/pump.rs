@@ -16,18 +16,13 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep_until};
 
 use super::budget::Budget;
-use super::conduit::{Lent, Pool};
+use super::conduit::Pool;
+use super::lane::Lane;
 use super::upward::{Other, Upward};
 use crate::egress::decision::{End, Entry, Reason};
 
 /// The most that is read at once.
 const CHUNK: usize = 64 << 10;
-
-/// The most that is moved past this process's memory at once.
-const STRETCH: usize = 256 << 10;
-
-/// From how much at once a direction counts as strong.
-const STRONG: usize = 16 << 10;
 
 /// How many turns are taken before others on the thread have theirs.
 const TURNS: u32 = 16;
@@ -93,113 +88,6 @@ impl From<Reason> for Stop {
 impl From<io::Error> for Stop {
     fn from(_: io::Error) -> Self {
         Self::End(End::Reset)
-    }
-}
-
-/// One direction.
-#[derive(Debug, Default)]
-struct Lane<'a> {
-    /// What the writer's side has not taken yet.
-    waiting: Vec<u8>,
-    /// How much of it has been written.
-    written: usize,
-    /// The same, where it went past this process's memory. One of the two is empty.
-    lent: Option<Lent<'a>>,
-    flow: Flow,
-    /// The reader's side has ended.
-    ended: bool,
-    /// The writer's side has been told.
-    told: bool,
-}
-
-/// How much comes at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Flow {
-    /// A little, for which copying is best.
-    #[default]
-    Weak,
-    /// Much.
-    Strong,
-    /// Much, and there may be no more: reading tells.
-    Spent,
-}
-
-impl Flow {
-    fn after(count: usize) -> Self {
-        if count < STRONG { Self::Weak } else { Self::Strong }
-    }
-}
-
-impl<'a> Lane<'a> {
-    fn is_clear(&self) -> bool {
-        self.waiting.is_empty() && self.lent.is_none()
-    }
-
-    /// Writes what waits; how many bytes went.
-    fn flush(&mut self, to: &TcpStream) -> io::Result<usize> {
-        if let Some(lent) = &mut self.lent {
-            let count = lent.give(to)?;
-            self.lent.take_if(|lent| lent.is_empty());
-            return Ok(count);
-        }
-        let count = write(to, &self.waiting[self.written..])?;
-        self.written += count;
-        if self.written == self.waiting.len() {
-            (self.waiting, self.written) = (Vec::new(), 0);
-        }
-        Ok(count)
-    }
-
-    /// Writes bytes, and keeps what is not taken.
-    fn pass(&mut self, bytes: &[u8], to: &TcpStream) -> io::Result<usize> {
-        let count = write(to, bytes)?;
-        self.waiting.extend_from_slice(&bytes[count..]);
-        Ok(count)
-    }
-
-    /// Moves what comes past this process's memory; how many bytes went. `None`: nothing came so,
-    /// and reading has to tell why.
-    fn bypass(
-        &mut self,
-        (from, to): (&TcpStream, &TcpStream),
-        budget: &Budget<'_>,
-        pool: &'a Pool,
-    ) -> io::Result<Option<usize>> {
-        if self.flow != Flow::Strong {
-            return Ok(None);
-        }
-        let Some(mut lent) = pool.lend() else { return Ok(None) };
-        let room = budget.take(STRETCH);
-        // Without room it is for reading to tell whether anything is over it.
-        let taken = if room == 0 { 0 } else { lent.take(from, room) };
-        budget.give_back(room - taken);
-        if taken < STRONG {
-            self.flow = Flow::Spent;
-        }
-        if taken == 0 {
-            return Ok(None);
-        }
-        let count = lent.give(to)?;
-        self.lent = Some(lent).filter(|lent| !lent.is_empty());
-        Ok(Some(count))
-    }
-
-    /// Notes how much was read at once, if anything.
-    fn has_read(&mut self, count: Option<usize>) {
-        self.flow = match (count, self.flow) {
-            (Some(count), _) => Flow::after(count),
-            // What comes next comes after a pause, and was much before it.
-            (None, Flow::Spent) => Flow::Strong,
-            (None, flow) => flow,
-        };
-    }
-}
-
-/// Writes what is taken at once, which may be nothing.
-fn write(to: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    match to.try_write(bytes) {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-        written => written,
     }
 }
 
