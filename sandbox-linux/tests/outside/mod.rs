@@ -75,7 +75,11 @@ fn tcp(host: &str, port: u16, text: &str) -> io::Result<String> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream
         .write_all(text.replace("\\r", "\r").replace("\\n", "\n").replace("\\s", " ").as_bytes())?;
-    stream.shutdown(Shutdown::Write)?;
+    match stream.shutdown(Shutdown::Write) {
+        // Reset already, as reading tells.
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
+        shut => shut?,
+    }
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
