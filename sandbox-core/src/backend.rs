@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::capability::{Enforcement, Feature, Report, SandboxCapabilities};
 use crate::confine::{Confinement, Explanation};
+use crate::egress::check_level;
 use crate::error::{Result, SandboxError};
 use crate::exec::{ExecRequest, ExecResult};
 use crate::plan::{Host, Plan};
@@ -89,6 +90,10 @@ impl<C: Confinement + ?Sized> LocalBackend<C> {
                 feature: gap.feature,
                 why: gap.what.into_owned(),
             });
+        }
+        // Who says which level is enough means it, also with best effort.
+        if plan.enforcement != EnforcementLevel::Off {
+            check_level(&plan.network, report.egress.as_ref(), self.name())?;
         }
         Ok(report)
     }

@@ -39,6 +39,7 @@ use tokio::task::JoinSet;
 use super::decision::{Ask, Entry, Log};
 use super::dial::Dialler;
 use super::names::{Names, Range};
+use super::proxy::Key;
 use super::rules::{Refusal, Rules};
 use crate::policy::network::{HostName, Protocol};
 
@@ -104,6 +105,7 @@ pub struct Setup {
     limits: Limits,
     dialler: Dialler,
     approver: Option<Arc<dyn Approver>>,
+    key: Option<Key>,
 }
 
 impl Setup {
@@ -142,13 +144,31 @@ impl Setup {
         self
     }
 
+    /// What clients of the proxy have to show. By default nothing: whoever reaches the listener is one.
+    ///
+    /// # Security
+    /// On a listener that others than the payload can connect to, as on a loopback that is shared,
+    /// each of them may do what the rules allow, in the payload's name.
+    #[must_use]
+    pub fn key(mut self, key: Key) -> Self {
+        self.key = Some(key);
+        self
+    }
+
     /// The gateway, which serves nobody yet. It works on the tokio runtime that it is used on.
     #[must_use]
     pub fn start(self) -> Gateway {
         let access = Access::new(self.rules, self.names, self.dialler, self.approver, &self.limits);
         let meter = Meter::new(self.limits.connections, self.limits.bytes);
-        let shared =
-            Shared { session: self.session, log: self.log, limits: self.limits, access, meter };
+        let key = self.key;
+        let shared = Shared {
+            session: self.session,
+            log: self.log,
+            limits: self.limits,
+            access,
+            meter,
+            key,
+        };
         Gateway { shared: Arc::new(shared), tasks: Mutex::new(JoinSet::new()) }
     }
 }
@@ -161,6 +181,7 @@ struct Shared {
     limits: Limits,
     access: Access,
     meter: Meter,
+    key: Option<Key>,
 }
 
 /// The way out of one sandbox. Dropped, it resets every connection and takes no more.
@@ -182,6 +203,7 @@ impl Gateway {
             limits: Limits::default(),
             dialler: Dialler::default(),
             approver: None,
+            key: None,
         }
     }
 

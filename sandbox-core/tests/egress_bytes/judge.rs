@@ -13,7 +13,8 @@ pub(crate) fn check(data: &[u8]) {
     first_flight(data);
     requests(data);
     greeting(data);
-    let _ = socks::methods(data);
+    let _ = socks::methods(data, socks::PASSWORD);
+    let _ = socks::password(data);
     if let Ok(Some((length, _))) = socks::request(data) {
         assert_eq!(socks::request(&data[..length - 1]), Ok(None));
     }

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use ipnet::IpNet;
 use sandbox_core::confine::Egress;
 use sandbox_core::egress::decision::Log;
@@ -19,7 +20,7 @@ use super::datagrams::Port;
 use super::dns::{self, Zone};
 use super::listen::DNS;
 use super::sockets::Sockets;
-use super::{Options, listen, nftables, routes};
+use super::{Options, WayOut, listen, nftables, routes};
 
 /// The way out of one sandbox.
 #[derive(Debug)]
@@ -97,14 +98,15 @@ impl Way {
     fn lock(&self) -> MutexGuard<'_, Option<State>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Resets every connection and gives all sockets up.
-    pub(crate) fn close(&self) {
+#[async_trait]
+impl WayOut for Way {
+    fn close(&self) {
         drop(self.lock().take());
     }
 
-    /// The same, and returns when every decision has been recorded.
-    pub(crate) async fn stop(&self) {
+    async fn stop(&self) {
         let state = self.lock().take();
         if let Some(state) = state {
             state.gateway.stop().await;
