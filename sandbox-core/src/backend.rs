@@ -72,6 +72,8 @@ impl<C: Confinement + ?Sized> LocalBackend<C> {
     ///
     /// # Errors
     /// [`SandboxError::Unenforceable`] when the policy requires what this machine cannot enforce,
+    /// [`SandboxError::LevelNotReached`] when its list of hosts would hold for fewer programs than it
+    /// demands,
     /// and every error of [`Plan::new`].
     pub fn plan(&self, policy: &Policy, request: &ExecRequest) -> Result<(Plan, Report)> {
         let plan = Plan::new(policy, request, &Host::current())?;

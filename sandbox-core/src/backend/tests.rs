@@ -75,7 +75,10 @@ fn a_level_that_is_demanded_and_not_reached_is_an_error_before_anything_starts()
     };
     for level in [EnforcementLevel::Required, EnforcementLevel::BestEffort] {
         let (error, asked) = attempt(MinimumLevel::Transparent, level);
-        assert!(!asked && error.starts_with("network_allow_list cannot be enforced"), "{error}");
+        assert!(
+            !asked && error.starts_with("paper does not reach the level transparent"),
+            "{error}"
+        );
         assert!(attempt(MinimumLevel::ProxyAwareOnly, level).1);
     }
     assert!(attempt(MinimumLevel::Transparent, EnforcementLevel::Off).1);

@@ -6,7 +6,6 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::capability::Feature;
 use crate::error::{Result, SandboxError};
 use crate::policy::network::NetworkPolicy;
 
@@ -45,21 +44,14 @@ impl Level {
 /// Whether what a backend offers is as much as a policy demands.
 ///
 /// # Errors
-/// [`SandboxError::Unenforceable`], which names the level and what can be done.
+/// [`SandboxError::LevelNotReached`].
 pub fn check_level(network: &NetworkPolicy, offered: Option<&Level>, backend: &str) -> Result<()> {
     let Some(minimum) = network.minimum_level() else { return Ok(()) };
     if offered.is_some_and(|level| minimum.is_reached_by(level)) {
         return Ok(());
     }
-    let here = offered.map_or_else(|| "the backend names none".into(), ToString::to_string);
-    Err(SandboxError::Unenforceable {
-        backend: backend.into(),
-        feature: Feature::NetworkAllowList,
-        why: format!(
-            "the policy demands the level {minimum} at the least, and here {here}: use another \
-             backend, or accept a lower minimum_level (--net-level)"
-        ),
-    })
+    let here = offered.map_or_else(|| "it names no level".into(), ToString::to_string);
+    Err(SandboxError::LevelNotReached { backend: backend.into(), minimum, here })
 }
 
 impl fmt::Display for Level {

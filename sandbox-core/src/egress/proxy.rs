@@ -67,6 +67,8 @@ pub enum Voice {
     Socks,
     /// SOCKS4, to refuse it.
     OldSocks,
+    /// Not any more: it has been answered.
+    Answered,
 }
 
 /// Why a tunnel cannot be had.
@@ -89,7 +91,7 @@ impl Voice {
     /// The client is gone or takes nothing.
     pub async fn confirm(self, stream: &mut (impl AsyncWrite + Unpin)) -> std::io::Result<()> {
         match self {
-            Self::Silent | Self::OldSocks => Ok(()),
+            Self::Silent | Self::OldSocks | Self::Answered => Ok(()),
             Self::Http => send(stream, b"HTTP/1.1 200 Connection established\r\n\r\n").await,
             Self::Socks => send(stream, &socks::reply(socks::GRANTED)).await,
         }
@@ -102,6 +104,7 @@ impl Voice {
             Self::Http => trouble.page().into_bytes(),
             Self::Socks => socks::reply(trouble.code()).to_vec(),
             Self::OldSocks => socks::OLD_REFUSAL.to_vec(),
+            Self::Answered => Vec::new(),
         };
         // Who does not take it does not learn it.
         if send(stream, &bytes).await.is_ok() {
@@ -223,7 +226,7 @@ async fn socks5(
     };
     if !offered {
         let _ = send(stream, &[socks::VERSION, socks::NO_METHOD]).await;
-        return Err(Ungreeted::Refused(Voice::Silent, otherwise));
+        return Err(Ungreeted::Refused(Voice::Answered, otherwise));
     }
     send(stream, &[socks::VERSION, method]).await.map_err(|_| Ungreeted::Gone)?;
     come.drain(..used);
@@ -249,9 +252,9 @@ async fn password(
     come: &mut Vec<u8>,
     key: &Key,
 ) -> Result<(), Ungreeted> {
-    let refused = |reason: Reason| Ungreeted::Refused(Voice::Silent, reason);
+    let refused = Ungreeted::Refused;
     let (used, shown) = loop {
-        match socks::password(come).map_err(|malformed| refused(malformed.into()))? {
+        match socks::password(come).map_err(|bad| refused(Voice::Silent, bad.into()))? {
             Some(shown) => break shown,
             None => more(stream, come).await?,
         }
@@ -259,7 +262,7 @@ async fn password(
     let is_right = key.is_pair(&shown);
     let told = send(stream, &socks::judged(is_right)).await;
     if !is_right {
-        return Err(refused(Reason::Unauthenticated));
+        return Err(refused(Voice::Answered, Reason::Unauthenticated));
     }
     come.drain(..used);
     told.map_err(|_| Ungreeted::Gone)

@@ -95,7 +95,7 @@ async fn what_is_not_offered_is_refused_in_its_own_words() {
             Voice::Socks,
             Reason::Unsupported,
         ),
-        (b"\x05\x01\x02", Voice::Silent, Reason::Unsupported),
+        (b"\x05\x01\x02", Voice::Answered, Reason::Unsupported),
         (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", Voice::Http, Reason::Unsupported),
         (b"GET / HTTP/1.1\nHost: a\n\n", Voice::Http, Malformed::Line.into()),
         (b"CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n", Voice::Http, Malformed::Target.into()),
@@ -165,7 +165,7 @@ async fn a_stranger_is_refused_or_asked_for_the_key() {
     let wrong = b"\x05\x01\x02\x01\x01a\x01b\x05\x01\x00\x03\x09a.example\x01\xbb";
     for (bytes, answer) in [(&open[..], &[5, 0xff][..]), (wrong, &[5, 2, 1, 1])] {
         let (outcome, said) = keyed(bytes, 999, Some(&key)).await;
-        assert_eq!(refused(outcome), (Voice::Silent, Reason::Unauthenticated));
+        assert_eq!(refused(outcome), (Voice::Answered, Reason::Unauthenticated));
         assert_eq!(said, answer);
     }
 }

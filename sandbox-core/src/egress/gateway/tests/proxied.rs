@@ -66,7 +66,7 @@ async fn who_forgets_the_key_is_asked_and_who_shows_another_is_recorded() {
     world.decisions(0).await;
     let mut client = world.proxied().await;
     client.write_all(b"\x05\x01\x00").await.unwrap();
-    assert_eq!(rest(&mut client).await.0, [5, 0xff]);
+    assert_eq!(rest(&mut client).await, (vec![5, 0xff], Ok(())));
     drop(client);
     world.denial("unauthenticated").await;
 }
