@@ -79,7 +79,7 @@ fn answer(listener: BorrowedFd<'_>) -> io::Result<()> {
     };
     let given = make(asked).and_then(|(socket, flags)| {
         // The payload gets a descriptor of its own, this one closes.
-        Ok(notify::give(listener, asked, socket.as_fd(), flags)?)
+        notify::give(listener, asked, socket.as_fd(), flags)
     });
     let Err(error) = given else { return Ok(()) };
     let errno = error.raw_os_error().unwrap_or(libc::EACCES);

@@ -22,40 +22,56 @@ pub(super) fn tried(words: &[&str]) -> Option<io::Result<String>> {
             socket(number(family)?, number(kind)?, number(protocol)?)
         }
         ["option", level, option] => option_of(number(level)?, number(option)?),
-        ["bind"] => on_a_socket(|socket| unsafe { libc::bind(socket, LOCAL.as_ptr().cast(), 16) }),
-        ["listen"] => on_a_socket(|socket| unsafe { libc::listen(socket, 1) }),
-        ["fast-open"] => on_a_socket(|socket| unsafe {
-            let flags = libc::MSG_FASTOPEN;
-            libc::sendto(socket, c"x".as_ptr().cast(), 1, flags, LOCAL.as_ptr().cast(), 16) as i32
+        ["bind"] => with_socket(libc::SYS_bind, |socket| [socket, local(), 16, 0, 0, 0]),
+        ["listen"] => with_socket(libc::SYS_listen, |socket| [socket, 1, 0, 0, 0, 0]),
+        ["fast-open"] => with_socket(libc::SYS_sendto, |socket| {
+            [socket, local(), 1, libc::MSG_FASTOPEN as u64, local(), 16]
         }),
-        ["ring"] => called(unsafe { libc::syscall(libc::SYS_io_uring_setup, 1, 0) }),
-        ["notify"] => called(unsafe { libc::syscall(libc::SYS_seccomp, 1, 8, 0) }),
+        ["ring"] => call(libc::SYS_io_uring_setup, [1, 0, 0, 0, 0, 0]).map(allowed),
+        ["notify"] => call(libc::SYS_seccomp, [1, 8, 0, 0, 0, 0]).map(allowed),
         ["exhaust"] => exhaust(),
         _ => return None,
     })
 }
 
 /// `struct sockaddr_in` of a port of the loopback.
-const LOCAL: [u8; 16] = [2, 0, 0x30, 0x39, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+static LOCAL: [u8; 16] = [2, 0, 0x30, 0x39, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
 
-fn called(result: i64) -> io::Result<String> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok("allowed".into()) }
+fn local() -> u64 {
+    LOCAL.as_ptr() as u64
+}
+
+fn call(number: i64, arguments: [u64; 6]) -> io::Result<u64> {
+    let [a, b, c, d, e, f] = arguments;
+    // SAFETY: the calls here read what is constant or lives as long as they do, and write nothing.
+    match unsafe { libc::syscall(number, a, b, c, d, e, f) } {
+        -1 => Err(io::Error::last_os_error()),
+        result => Ok(result as u64),
+    }
+}
+
+fn allowed(_: u64) -> String {
+    "allowed".into()
+}
+
+fn tcp_socket() -> io::Result<u64> {
+    call(libc::SYS_socket, [libc::AF_INET as u64, libc::SOCK_STREAM as u64, 0, 0, 0, 0])
 }
 
 fn socket(family: i32, kind: i32, protocol: i32) -> io::Result<String> {
-    called(unsafe { libc::socket(family, kind, protocol) }.into())
+    let [family, kind, protocol] = [family, kind, protocol].map(|word| word as u64);
+    call(libc::SYS_socket, [family, kind, protocol, 0, 0, 0]).map(allowed)
 }
 
-fn on_a_socket(call: impl FnOnce(i32) -> i32) -> io::Result<String> {
-    let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0) };
-    called(socket.into())?;
-    called(call(socket).into())
+/// Makes a call about a socket of its own.
+fn with_socket(number: i64, arguments: impl FnOnce(u64) -> [u64; 6]) -> io::Result<String> {
+    call(number, arguments(tcp_socket()?)).map(allowed)
 }
 
 fn option_of(level: i32, option: i32) -> io::Result<String> {
-    on_a_socket(|socket| {
-        let one = 1i32;
-        unsafe { libc::setsockopt(socket, level, option, (&raw const one).cast(), 4) }
+    let one = 1i32;
+    with_socket(libc::SYS_setsockopt, |socket| {
+        [socket, level as u64, option as u64, &raw const one as u64, 4, 0]
     })
 }
 
@@ -63,15 +79,15 @@ fn option_of(level: i32, option: i32) -> io::Result<String> {
 fn exhaust() -> io::Result<String> {
     let mut all = Vec::new();
     let full = loop {
-        match unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0) } {
-            -1 => break io::Error::last_os_error(),
-            socket => all.push(socket),
+        match tcp_socket() {
+            Ok(socket) => all.push(socket),
+            Err(error) => break error,
         }
     };
-    for socket in &all {
-        unsafe { libc::close(*socket) };
+    for socket in all {
+        call(libc::SYS_close, [socket, 0, 0, 0, 0, 0])?;
     }
-    let one = socket(libc::AF_INET, libc::SOCK_STREAM, 0)?;
+    let one = tcp_socket().map(allowed)?;
     Ok(format!("{} then {one}", super::named(&full)))
 }
 
@@ -106,7 +122,7 @@ fn to_proxy() -> io::Result<(String, TcpStream)> {
 /// What a field of HTTP says that shows a name and a password.
 pub(crate) fn field(pair: &str) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    assert!(pair.len() % 3 == 0, "no padding here");
+    assert!(pair.len().is_multiple_of(3), "no padding here");
     let word = |three: &[u8]| three.iter().fold(0u32, |all, byte| all << 8 | u32::from(*byte));
     let digits = |three: &[u8]| {
         let word = word(three);

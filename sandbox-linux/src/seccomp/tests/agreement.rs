@@ -109,7 +109,7 @@ fn the_description_is_what_happens() {
                     assert_eq!((outcome.value, outcome.looked), (value(Some(errno)), false));
                 }
                 Verdict::Checked(why) | Verdict::Asked(why) => {
-                    assert!(outcome.looked && !why.is_empty(), "{name}")
+                    assert!(outcome.looked && !why.is_empty(), "{name}");
                 }
             }
         }
