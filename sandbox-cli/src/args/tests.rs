@@ -206,3 +206,20 @@ fn hosts_are_listed_and_added_to_the_policys() {
     let refused = with(open, &["--net", "limited"]).expect_err("a refusal").to_string();
     assert!(refused.contains("lists no host"), "{refused}");
 }
+
+#[test]
+fn a_level_is_demanded_of_a_list_of_hosts() {
+    let level =
+        |options: &[&str]| resolve(options).map(|(policy, _)| policy.network().minimum_level());
+    let listed = ["--allow-host", "a.org"];
+    let with = |word| level(&[&listed[..], &["--net-level", word]].concat()).unwrap();
+    assert_eq!(level(&listed).unwrap(), None);
+    assert_eq!(with("transparent"), Some(MinimumLevel::Transparent));
+    for word in ["proxy-aware", "proxy-aware-only", "proxy_aware_only"] {
+        assert_eq!(with(word), Some(MinimumLevel::ProxyAwareOnly));
+    }
+    for none in [&[][..], &["--net", "none"], &["--net", "unrestricted"]] {
+        let refused = level(&[none, &["--net-level", "transparent"]].concat());
+        assert!(refused.expect_err("a refusal").to_string().contains("there is none"));
+    }
+}

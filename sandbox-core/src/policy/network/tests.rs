@@ -13,7 +13,6 @@ fn the_network_is_denied_by_default_and_modes_are_checked() {
         r#"{"mode":"limited","allowed_hosts":["*"]}"#,
         r#"{"mode":"limited","hosts":[]}"#,
         r#"{"mode":"limited","minimum_level":"unsupported"}"#,
-        r#"{"mode":"unrestricted","minimum_level":"transparent"}"#,
     ] {
         assert!(json(wrong).is_err(), "{wrong}");
     }
