@@ -316,6 +316,15 @@ fn a_level_that_is_demanded_and_not_reached_is_refused() {
     }
     let refused = run(&mut sandbox(["run", "--net-level", "transparent", "--", "true"]));
     assert_refused(&refused, 125, &["there is none"]);
+    let words =
+        ["policy", "explain"].into_iter().chain(options).chain(["transparent", "--", "true"]);
+    let explained = run(&mut sandbox(words));
+    let says = explained.text();
+    assert!(says.contains("only programs that heed proxy variables"), "{says}");
+    assert!(says.contains("Refused") && says.contains("the level transparent"), "{says}");
+    let words = ["run", "--json"].into_iter().chain(options).chain(["proxy-aware", "--", "true"]);
+    let told = run(&mut sandbox(words)).json();
+    assert_eq!(told["report"]["egress"]["level"], "proxy_aware_only");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 use sandbox_core::policy::SyscallProfile;
+use sandbox_core::policy::network::MinimumLevel;
 use sandbox_core::{EnforcementLevel, ExecRequest, NetworkPolicy, Policy, Rights};
 
 use super::{Cli, Command};
