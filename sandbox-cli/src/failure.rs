@@ -77,6 +77,7 @@ impl Failure {
             Cause::Sandbox(error) => match error {
                 SandboxError::Policy(_) => "policy",
                 SandboxError::Unenforceable { .. } => "unenforceable",
+                SandboxError::LevelNotReached { .. } => "level_not_reached",
                 SandboxError::Unsupported { .. } => "unsupported",
                 SandboxError::InvalidRequest(_) => "invalid_request",
                 SandboxError::MissingPath { .. } => "missing_path",
@@ -103,6 +104,9 @@ impl Failure {
             SandboxError::Unenforceable { .. } => Some(
                 "run \"sandbox doctor\" to see why, or accept less with --enforcement best-effort",
             ),
+            SandboxError::LevelNotReached { .. } => {
+                Some("run \"sandbox doctor\" to see why, or accept less with --net-level")
+            }
             SandboxError::Unsupported { .. } | SandboxError::Launch { .. } => {
                 Some("run \"sandbox doctor\" to see what this machine can do")
             }

@@ -257,6 +257,102 @@ fn a_log_stays_out_of_a_sessions_reach() {
     sessions.ok(&["mount", &id, "ro", around, "/in"]);
 }
 
+/// A client that heeds the proxy's variables.
+fn by_proxy(port: u16) -> [String; 3] {
+    let script = format!(
+        "trap '' PIPE; url=${{http_proxy#http://}}; place=${{url#*@}}\n\
+         key=$(printf %s \"${{url%@*}}\" | base64 -w0)\n\
+         exec 3<>/dev/tcp/${{place%:*}}/${{place#*:}} || exit 9\n\
+         printf 'GET http://127.0.0.1:{port}/ HTTP/1.0\\r\\nProxy-Authorization: Basic %s\\r\\n\\r\\n' \
+         $key >&3\nanswer=$(cat <&3)\nprintf %s \"$answer\" | tail -n 1"
+    );
+    ["/bin/bash".into(), "-c".into(), script]
+}
+
+/// Whether a proxy can be kept to here, without namespaces.
+fn proxies() -> bool {
+    let options = ["policy", "explain", "--backend", "landlock", "--allow-host", "a.example"];
+    let explained = run(&mut sandbox(options));
+    let able = explained.text().contains("connect to the TCP port of the proxy");
+    if !able || !Path::new("/bin/bash").exists() {
+        skip("no rules on ports, or no bash");
+        return false;
+    }
+    true
+}
+
+#[test]
+fn without_namespaces_a_proxy_leads_to_what_is_listed() {
+    if !proxies() {
+        return;
+    }
+    let port = server();
+    let rule = rule(port);
+    let options = ["run", "--backend", "landlock", "--allow-host", &rule, "--"];
+    let try_it = |client: [String; 3]| {
+        run(&mut sandbox(options.into_iter().chain(client.iter().map(String::as_str))))
+    };
+    let outcome = try_it(by_proxy(port));
+    assert_eq!((outcome.code, outcome.text()), (Some(0), BODY), "{}", outcome.stderr);
+    assert_eq!(try_it(client(port)).code, Some(9), "it passes the proxy by");
+    let other = server();
+    let outcome = try_it(by_proxy(other));
+    assert_ne!(outcome.text(), BODY);
+    let note = format!("127.0.0.1:{other} was denied");
+    assert!(outcome.stderr.contains(&note), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_level_that_is_demanded_and_not_reached_is_refused() {
+    if !proxies() {
+        return;
+    }
+    let options = ["--backend", "landlock", "--allow-host", "a.example", "--net-level"];
+    let demand = |level: &str, more: &[&str]| {
+        let words = ["run"].into_iter().chain(options).chain([level]).chain(more.iter().copied());
+        run(&mut sandbox(words.chain(["--", "true"])))
+    };
+    assert_eq!(demand("proxy-aware", &[]).code, Some(0));
+    for more in [&[][..], &["--enforcement", "best-effort"]] {
+        let refused = demand("transparent", more);
+        assert_refused(&refused, 125, &["the level transparent", "--net-level"]);
+    }
+    let refused = run(&mut sandbox(["run", "--net-level", "transparent", "--", "true"]));
+    assert_refused(&refused, 125, &["there is none"]);
+    let words =
+        ["policy", "explain"].into_iter().chain(options).chain(["transparent", "--", "true"]);
+    let explained = run(&mut sandbox(words));
+    let says = explained.text();
+    assert!(says.contains("only programs that heed proxy variables"), "{says}");
+    assert!(says.contains("Refused") && says.contains("the level transparent"), "{says}");
+    let words = ["run", "--json"].into_iter().chain(options).chain(["proxy-aware", "--", "true"]);
+    let told = run(&mut sandbox(words)).json();
+    assert_eq!(told["report"]["egress"]["level"], "proxy_aware_only");
+}
+
+#[test]
+fn the_rules_of_a_session_without_namespaces_change_too() {
+    if !proxies() {
+        return;
+    }
+    let (sessions, port) = (Sessions::new(), server());
+    let rule = rule(port);
+    let id = sessions.create(&["--backend", "landlock", "--allow-host", &rule]);
+    let answer = || {
+        let client = by_proxy(port);
+        let words = ["exec", &id, "--"].into_iter().chain(client.iter().map(String::as_str));
+        sessions.run(&words.collect::<Vec<_>>()).text().to_owned()
+    };
+    assert_eq!(answer(), BODY);
+    let shown = sessions.run(&["network", &id, "--json"]).json();
+    assert_eq!(shown["level"]["level"], "proxy_aware_only");
+    sessions.ok(&["network", &id, "--net", "none"]);
+    assert_ne!(answer(), BODY);
+    sessions.ok(&["network", &id, "--allow", &rule]);
+    assert_eq!(answer(), BODY);
+    assert_eq!(sessions.run(&["network", &id, "--json"]).json()["total"], 3);
+}
+
 /// Scripts and pages are made from the same definitions.
 #[test]
 fn shells_and_pages_know_the_options() {
@@ -266,7 +362,7 @@ fn shells_and_pages_know_the_options() {
             assert!(outcome.text().replace('\\', "").contains(word), "{word}: {}", outcome.text());
         }
     };
-    let options = ["allow-host", "net-log", "limited"];
+    let options = ["allow-host", "net-log", "net-level", "limited"];
     says(&mut sandbox(["completions", "bash"]), &options);
     says(&mut sandbox(["completions", "zsh"]), &options);
     says(&mut sandbox(["run", "--help"]), &options);

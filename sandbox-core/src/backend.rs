@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::capability::{Enforcement, Feature, Report, SandboxCapabilities};
 use crate::confine::{Confinement, Explanation};
+use crate::egress::check_level;
 use crate::error::{Result, SandboxError};
 use crate::exec::{ExecRequest, ExecResult};
 use crate::plan::{Host, Plan};
@@ -71,6 +72,8 @@ impl<C: Confinement + ?Sized> LocalBackend<C> {
     ///
     /// # Errors
     /// [`SandboxError::Unenforceable`] when the policy requires what this machine cannot enforce,
+    /// [`SandboxError::LevelNotReached`] when its list of hosts would hold for fewer programs than it
+    /// demands,
     /// and every error of [`Plan::new`].
     pub fn plan(&self, policy: &Policy, request: &ExecRequest) -> Result<(Plan, Report)> {
         let plan = Plan::new(policy, request, &Host::current())?;
@@ -89,6 +92,10 @@ impl<C: Confinement + ?Sized> LocalBackend<C> {
                 feature: gap.feature,
                 why: gap.what.into_owned(),
             });
+        }
+        // Who says which level is enough means it, also with best effort.
+        if plan.enforcement != EnforcementLevel::Off {
+            check_level(&plan.network, report.egress.as_ref(), self.name())?;
         }
         Ok(report)
     }

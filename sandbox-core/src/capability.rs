@@ -127,6 +127,9 @@ pub struct SandboxCapabilities {
     pub tier: Cow<'static, str>,
     /// Every feature the backend knows of.
     pub features: BTreeMap<Feature, Enforcement>,
+    /// For which programs a list of hosts holds, if the backend says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<Level>,
 }
 
 impl SandboxCapabilities {
@@ -135,7 +138,14 @@ impl SandboxCapabilities {
         tier: impl Into<Cow<'static, str>>,
         features: impl IntoIterator<Item = (Feature, Enforcement)>,
     ) -> Self {
-        Self { tier: tier.into(), features: features.into_iter().collect() }
+        Self { tier: tier.into(), features: features.into_iter().collect(), egress: None }
+    }
+
+    /// The same, with what comes of a list of hosts.
+    #[must_use]
+    pub fn egress(mut self, level: Option<Level>) -> Self {
+        self.egress = level;
+        self
     }
 }
 

@@ -43,6 +43,6 @@ pub mod rules;
 
 pub use crate::policy::network::{Host, HostName, HostNameError, HostRule, Ports, Protocol};
 pub use address::{Kind, special};
-pub use level::Level;
+pub use level::{Level, check_level};
 pub use names::{Full, Names, Range, RangeError, Synthetic};
 pub use rules::{Refusal, Rules, Target};

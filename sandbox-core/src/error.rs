@@ -11,6 +11,7 @@ use crate::exec::Exit;
 use crate::ids::{NameError, SessionId};
 use crate::path::quoted;
 use crate::policy::PolicyError;
+use crate::policy::network::MinimumLevel;
 use crate::session::files::FileError;
 use crate::session::task::TaskId;
 use crate::snapshot::SnapshotError;
@@ -34,6 +35,19 @@ pub enum SandboxError {
         feature: Feature,
         /// Why, and what would help.
         why: String,
+    },
+    /// The policy demands that its list of hosts holds for more programs than it does here.
+    #[error(
+        "{backend} does not reach the level {minimum}, which the policy demands of a list of hosts: \
+         {here}. Use another backend, or accept a lower minimum_level"
+    )]
+    LevelNotReached {
+        /// The backend that was asked.
+        backend: String,
+        /// What is demanded.
+        minimum: MinimumLevel,
+        /// What is reached, and why not more.
+        here: String,
     },
     /// The backend does not offer an operation.
     #[error("{backend} does not support {operation}")]

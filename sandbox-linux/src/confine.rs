@@ -5,21 +5,23 @@ use std::sync::{Arc, OnceLock};
 
 use sandbox_core::capability::{Feature, SandboxCapabilities};
 use sandbox_core::confine::{Confinement, Enclosure, Explanation, Launched, Loose, Stream};
+use sandbox_core::egress::check_level;
 use sandbox_core::egress::gateway::Setup;
 use sandbox_core::plan::Plan;
 use sandbox_core::policy::EnforcementLevel;
 use sandbox_core::{NetworkPolicy, Report, Result, SandboxError};
 
 use crate::cgroup::Cgroup;
-use crate::egress::{Options, Way};
+use crate::egress::{Options, Proxy, Way, WayOut};
 use crate::facts::Facts;
 use crate::helper::{Birth, Helper, Spare};
-use crate::jail::{Jail, Tier};
+use crate::jail::{self, Jail, Tier};
 use crate::launch::{Started, launch};
 use crate::ns;
 use crate::process::Payload;
 use crate::report::{self, Groups};
 use crate::room::Room;
+use crate::sharing::Sharing;
 
 /// Which tier to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,7 +94,8 @@ impl LinuxConfinement {
         })
     }
 
-    fn start(&self, plan: &Plan, tier: Tier) -> Result<Run> {
+    /// Starts a plan on a tier; `shared` is the proxy of a sandbox that lasts.
+    fn start(&self, plan: &Plan, tier: Tier, shared: Option<&Arc<Proxy>>) -> Result<Run> {
         let promised = self.groups(plan);
         let cgroup = match tier {
             Tier::Off => Cgroup::none(),
@@ -103,23 +106,61 @@ impl LinuxConfinement {
             cgroup.check(&plan.limits, promised)?;
         }
         // First, so that the kernel builds while the jail is compiled.
-        let birth = ns::birth(plan, tier, &self.facts);
+        let proxied = shared.is_some() || jail::is_proxied(plan, tier, &self.facts);
+        let birth = ns::birth(plan, tier, &self.facts, proxied);
         let mut helper = self.spare.take(birth, &self.facts, &cgroup)?;
-        let jail = Jail::compile(plan, tier, &self.facts, made)?;
-        let egress = way_out(plan, &mut helper, birth, &self.egress)?;
+        let proxy = match (shared, proxied) {
+            (None, true) => Some(self.proxy(plan)?),
+            (shared, _) => shared.map(Arc::clone),
+        };
+        let door = proxy.as_ref().map(|proxy| proxy.door());
+        let jail = Jail::compile(plan, tier, &self.facts, made, door)?;
+        let egress = match proxy {
+            Some(proxy) => {
+                proxy.supply(helper.listener()?)?;
+                // A shared one is not this command's to end.
+                shared.is_none().then_some(proxy as _)
+            }
+            None => way_out(plan, &mut helper, birth, &self.egress)?.map(|way| way as _),
+        };
         let started = launch(&jail, helper)?;
         let report = report::for_plan(plan, tier, &self.facts, made);
         Ok(Run { jail, cgroup, started, report, egress })
     }
 
+    /// The proxy of a plan that lists hosts.
+    fn proxy(&self, plan: &Plan) -> Result<Arc<Proxy>> {
+        let rules = match &plan.network {
+            NetworkPolicy::Limited { allowed_hosts, .. } => &allowed_hosts[..],
+            NetworkPolicy::Unrestricted => &[],
+        };
+        Ok(Arc::new(Proxy::open(rules, &self.egress)?))
+    }
+
+    /// Launches a command of a sandbox that lasts and has this proxy.
+    ///
+    /// # Errors
+    /// The step that failed.
+    pub(crate) fn launch_through(&self, plan: &Plan, proxy: &Arc<Proxy>) -> Result<Launched> {
+        let Run { jail, cgroup, started, report, egress } =
+            self.start(plan, Tier::Landlock, Some(proxy))?;
+        let launched = launched(started, jail, cgroup, egress)?;
+        Ok(Launched { report: Some(report), ..launched })
+    }
+
     /// Falls to the lower tier where the policy leaves that open and namespaces are refused.
     fn start_best(&self, plan: &Plan) -> Result<Run> {
         let tier = self.tier(plan);
-        match self.start(plan, tier) {
+        match self.start(plan, tier, None) {
             Err(error) if tier == Tier::Namespaces && refused(&error) => {
                 let open = self.choice == TierChoice::Auto
                     && plan.enforcement == EnforcementLevel::BestEffort;
-                if open { self.start(plan, Tier::Landlock) } else { Err(no_namespaces(&error)) }
+                if !open {
+                    return Err(no_namespaces(&error));
+                }
+                let level = report::egress(plan, Tier::Landlock, &self.facts);
+                check_level(&plan.network, level.as_ref(), self.name())?;
+                self.start(plan, Tier::Landlock, None)
             }
             other => other,
         }
@@ -133,7 +174,7 @@ struct Run {
     started: Started,
     /// What is enforced, where that is not what was foreseen.
     report: Report,
-    egress: Option<Arc<Way>>,
+    egress: Option<Arc<dyn WayOut>>,
 }
 
 /// The way out of what a helper was born for, if it has one. It is there before anything starts.
@@ -147,7 +188,7 @@ fn way_out(
     options: &Options,
 ) -> Result<Option<Arc<Way>>> {
     match &plan.network {
-        NetworkPolicy::Limited { allowed_hosts } if birth.sockets.is_some() => {
+        NetworkPolicy::Limited { allowed_hosts, .. } if birth.sockets.is_some() => {
             let way = Way::open(helper.sockets()?, allowed_hosts, options)?;
             Ok(Some(Arc::new(way)))
         }
@@ -223,11 +264,16 @@ impl Confinement for LinuxConfinement {
     }
 
     fn enclose(self: Arc<Self>, plan: &Plan) -> Result<Arc<dyn Enclosure>> {
-        if self.tier(plan) != Tier::Namespaces {
+        let tier = self.tier(plan);
+        if jail::is_proxied(plan, tier, &self.facts) {
+            let proxy = self.proxy(plan)?;
+            return Ok(Arc::new(Sharing::new(self, plan, proxy)?));
+        }
+        if tier != Tier::Namespaces {
             return Ok(Arc::new(Loose::new(self, plan)?));
         }
         let cgroup = Cgroup::create(&plan.limits);
-        let birth = ns::birth(plan, Tier::Namespaces, &self.facts);
+        let birth = ns::birth(plan, Tier::Namespaces, &self.facts, false);
         let mut helper = self.spare.take(birth, &self.facts, &cgroup)?;
         let egress = way_out(plan, &mut helper, birth, &self.egress)?;
         Room::open(plan, &self.facts, helper, cgroup, egress).map(crate::room::shared)
@@ -242,7 +288,7 @@ pub(crate) fn launched(
     started: Started,
     jail: Jail,
     cgroup: Cgroup,
-    egress: Option<Arc<Way>>,
+    egress: Option<Arc<dyn WayOut>>,
 ) -> Result<Launched> {
     let Started { helper, stdin, stdout, stderr } = started;
     let screen = match jail.terminal {

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use sandbox_core::capability::SandboxCapabilities;
 use sandbox_core::doctor::{Check, Health};
 use sandbox_core::plan::{Host, Plan};
-use sandbox_core::{ExecRequest, Policy, PolicyBuilder, SandboxError};
+use sandbox_core::{ExecRequest, NetworkPolicy, Policy, PolicyBuilder, SandboxError};
 
 use crate::TierChoice;
 use crate::cgroup::Cgroup;
-use crate::egress::{Options, Way};
+use crate::egress::{Options, Proxy, Way};
 use crate::facts::Facts;
+use crate::fs::landlock;
+use crate::helper::Helper;
 use crate::jail::{Jail, Tier};
 use crate::report::{self, Groups};
 
@@ -55,9 +57,9 @@ fn launch(name: &str, tier: Tier, facts: &Facts) -> Check {
 fn try_launch(tier: Tier, facts: &Facts) -> Result<(), SandboxError> {
     let policy = Policy::read_only().build()?;
     let plan = Plan::new(&policy, &ExecRequest::new("true"), &Host::current())?;
-    let jail = Jail::compile(&plan, tier, facts, Groups::default())?;
-    let birth = crate::ns::birth(&plan, tier, facts);
-    let helper = crate::helper::Helper::start(birth, facts, &Cgroup::none())?;
+    let jail = Jail::compile(&plan, tier, facts, Groups::default(), None)?;
+    let birth = crate::ns::birth(&plan, tier, facts, false);
+    let helper = Helper::start(birth, facts, &Cgroup::none())?;
     crate::launch::launch(&jail, helper)?;
     Ok(())
 }
@@ -74,22 +76,58 @@ fn host_lists(facts: &Facts) -> Check {
              for every port (`host:*`) are refused",
             "load nft_tproxy, or use a kernel with CONFIG_NFT_TPROXY",
         ),
-        Err(error) => Check::lacks(name, Health::Missing, error.to_string(), remedy(&error)),
+        Err(error) => match try_proxy(facts) {
+            Ok(()) => Check::lacks(
+                name,
+                Health::Partial,
+                format!("a proxy, for programs that heed its variables; for others {error}"),
+                remedy(&error),
+            ),
+            Err(none) => {
+                let detail = format!("{error}; without namespaces {none}");
+                Check::lacks(name, Health::Missing, detail, remedy(&error))
+            }
+        },
     }
 }
 
 /// Whether connections can be diverted.
 fn try_way_out(facts: &Facts) -> Result<bool, SandboxError> {
+    on_a_runtime(|| {
+        helper_for_hosts(Tier::Namespaces, facts)?
+            .sockets()
+            .and_then(|sockets| Way::open(sockets, &[], &Options::default()))
+            .map(|way| way.is_diverted())
+    })
+}
+
+/// A proxy, and a payload's filter that asks for sockets.
+fn try_proxy(facts: &Facts) -> Result<(), SandboxError> {
+    if !landlock::can_lead_to_a_proxy(facts.landlock) {
+        return Err(SandboxError::Unsupported {
+            backend: "linux-landlock".into(),
+            operation: "rules on ports (Landlock before ABI 4)".into(),
+        });
+    }
+    on_a_runtime(|| {
+        let proxy = Proxy::open(&[], &Options::default())?;
+        proxy.supply(helper_for_hosts(Tier::Landlock, facts)?.listener()?)
+    })
+}
+
+/// The helper of a policy that lists hosts.
+fn helper_for_hosts(tier: Tier, facts: &Facts) -> Result<Helper, SandboxError> {
+    let policy = Policy::read_only().allow_hosts(["example.org"])?.build()?;
+    let birth = crate::ns::likely_birth(tier, policy.network(), facts);
+    Helper::start(birth, facts, &Cgroup::none())
+}
+
+fn on_a_runtime<T>(work: impl FnOnce() -> Result<T, SandboxError>) -> Result<T, SandboxError> {
     let failed = SandboxError::io("making a runtime");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(failed)?;
     let entered = runtime.enter();
-    let policy = Policy::read_only().allow_hosts(["example.org"])?.build()?;
-    let birth = crate::ns::likely_birth(Tier::Namespaces, policy.network(), facts);
-    let tried = crate::helper::Helper::start(birth, facts, &Cgroup::none())
-        .and_then(|mut helper| helper.sockets())
-        .and_then(|sockets| Way::open(sockets, &[], &Options::default()))
-        .map(|way| way.is_diverted());
+    let tried = work();
     drop(entered);
     // The caller may be on a runtime of its own, where this one must not be waited for.
     runtime.shutdown_background();
@@ -183,7 +221,12 @@ pub(crate) fn capabilities(choice: TierChoice, facts: &Facts) -> SandboxCapabili
         .and_then(PolicyBuilder::build)
         .map_err(SandboxError::from)
         .and_then(|policy| Plan::new(&policy, &ExecRequest::new("true"), &Host::current()));
-    let Ok(plan) = plan else { return SandboxCapabilities::new("none", BTreeMap::new()) };
-    let report = report::for_plan(&plan, tier, facts, Groups { held, cpus });
-    SandboxCapabilities::new(report.tier, report.enforced)
+    let Ok(mut plan) = plan else { return SandboxCapabilities::new("none", BTreeMap::new()) };
+    let groups = Groups { held, cpus };
+    let mut report = report::for_plan(&plan, tier, facts, groups);
+    // What holds where no host is listed, which need not be what holds beside a list.
+    plan.network = NetworkPolicy::denied();
+    let without = report::for_plan(&plan, tier, facts, groups);
+    report.enforced.extend(without.enforced);
+    SandboxCapabilities::new(report.tier, report.enforced).egress(report.egress)
 }

@@ -13,6 +13,9 @@
 //! port that rules list. Datagrams come to one socket for each listed port ([`datagrams`]). The
 //! core's gateway decides about all of them, resolves and dials in the host's network.
 //!
+//! Where there are no namespaces, nothing can be diverted: there the way out is a [`proxy`] on the
+//! host's loopback, for programs that are told of it.
+//!
 //! # Security
 //! Nothing here decides. What an address, a route or a filter lets through by mistake ends at the
 //! gateway, or nowhere.
@@ -23,18 +26,33 @@ mod dns;
 mod listen;
 mod netlink;
 mod nftables;
+mod proxy;
 pub(crate) mod resolver;
 mod routes;
 mod sockets;
+mod supply;
 mod way;
 
 use std::fmt;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use sandbox_core::confine::Egress;
 use sandbox_core::egress::gateway::Setup;
 
-pub(crate) use sockets::{Counts, Sockets};
+pub(crate) use proxy::{Door, Proxy};
+pub(crate) use sockets::{Counts, Sockets, listener};
 pub(crate) use way::Way;
+
+/// A way out, whichever it is, as who made it holds it.
+#[async_trait]
+pub(crate) trait WayOut: Egress + fmt::Debug {
+    /// Resets every connection and gives everything up.
+    fn close(&self);
+
+    /// The same, and returns when every decision has been recorded.
+    async fn stop(&self);
+}
 
 /// How ways out are made.
 #[derive(Clone)]

@@ -7,6 +7,7 @@ use sandbox_core::confine::Explanation;
 use sandbox_core::path::quoted;
 use sandbox_core::plan::{Content, Plan};
 
+use crate::egress::Door;
 use crate::facts::Facts;
 use crate::fs::landlock;
 use crate::helper::Birth;
@@ -24,24 +25,31 @@ pub(crate) fn explain(
     facts: &Facts,
     groups: Groups,
 ) -> Result<Explanation> {
-    let jail = Jail::compile(plan, tier, facts, groups)?;
+    let proxied = jail::is_proxied(plan, tier, facts);
+    let door = proxied.then(Door::example);
+    let jail = Jail::compile(plan, tier, facts, groups, door.as_ref())?;
     let mut all = Explanation::default();
     all.section("files", plan.places.iter().map(place).collect());
     let variable = |(name, _): &(std::ffi::OsString, _)| quoted(name);
-    all.section("variables", plan.environment.iter().map(variable).collect());
+    let mut environment = plan.environment.clone();
+    if let Some(door) = &door {
+        door.tell(&mut environment);
+    }
+    all.section("variables", environment.iter().map(variable).collect());
     let files = plan.candidates.iter().map(quoted);
     all.section("command", files.chain([format!("in {}", quoted(&plan.cwd))]).collect());
     if tier == Tier::Landlock && facts.landlock > 0 {
         let rules = landlock::rules_outside(plan);
         let line = |rule: &landlock::Rule| format!("{}: {:?}", quoted(&rule.path), rule.access);
-        all.section("Landlock rules", rules.iter().map(line).collect());
+        let port = proxied.then(|| "connect to the TCP port of the proxy".into());
+        all.section("Landlock rules", rules.iter().map(line).chain(port).collect());
     }
     if let Some(arch) = seccomp::Arch::native().filter(|_| tier != Tier::Off) {
-        let spec = jail::spec(plan, tier, arch);
+        let spec = jail::spec(plan, tier, jail::network(plan, proxied), arch);
         let line = |(name, verdict): (&str, seccomp::Verdict)| format!("{name}: {verdict:?}");
         all.section("system calls", seccomp::describe(&spec).into_iter().map(line).collect());
     }
-    all.section("steps of the helper, ahead", ahead(&crate::ns::birth(plan, tier, facts)));
+    all.section("steps of the helper, ahead", ahead(&crate::ns::birth(plan, tier, facts, proxied)));
     let titles = [
         "steps of the helper, before the command",
         "steps of the command's process",
@@ -63,6 +71,7 @@ fn ahead(birth: &Birth) -> Vec<String> {
         (network, "bring loopback up"),
         (birth.sockets.is_some(), "make the sockets of the way out and hand them over"),
         (birth.filter.is_some(), "filter system calls"),
+        (birth.is_supplied(), "hand the filter's listener over, who makes sockets"),
     ];
     steps.into_iter().filter(|(done, _)| *done).map(|(_, step)| step.into()).collect()
 }

@@ -51,6 +51,6 @@ mod tests {
             }
             ready += usize::from(!READY[place].is_empty());
         }
-        assert_eq!(ready, 20, "of 24, 4 have none");
+        assert_eq!(ready, 24, "of 36, 12 have none");
     }
 }

@@ -17,11 +17,11 @@ use rustix::net::{
 };
 use sandbox_core::{Result, SandboxError};
 
-use crate::abi::{Request, request};
+use crate::abi::{Request, egress, request};
 use crate::cgroup::Cgroup;
 use crate::egress::{Counts, Sockets};
 use crate::facts::Facts;
-use crate::seccomp::FilterSpec;
+use crate::seccomp::{FilterSpec, Network};
 use crate::sys::{self, Child, Loan};
 
 /// The helper, as build.rs made it.
@@ -64,6 +64,18 @@ pub(crate) struct Birth {
     pub(crate) sockets: Option<Counts>,
 }
 
+impl Birth {
+    /// Whether this process makes its sockets.
+    pub(crate) fn is_supplied(&self) -> bool {
+        self.filter.is_some_and(|spec| spec.network == Network::Proxy)
+    }
+
+    /// The same, as an order has it.
+    fn listened(self) -> i32 {
+        if self.is_supplied() { egress::LISTENER.cast_signed() } else { 0 }
+    }
+}
+
 /// A helper that waits for its work. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Helper {
@@ -93,7 +105,7 @@ impl Helper {
         if birth.confined {
             // Waits in the socket until there is a helper to read it.
             let late = i32::try_from(birth.namespaces & LATE).unwrap_or_default();
-            let late = late | birth.sockets.map_or(0, Counts::in_order);
+            let late = late | birth.sockets.map_or(0, Counts::in_order) | birth.listened();
             let filter = birth.filter.map(|spec| crate::filters::filter(&spec)).transpose()?;
             order(&control, request::AHEAD, late, filter.as_deref().unwrap_or_default(), &[])
                 .map_err(SandboxError::io("asking the helper"))?;
@@ -160,6 +172,16 @@ impl Helper {
         let counts =
             self.birth.sockets.ok_or(io::ErrorKind::InvalidInput.into()).map_err(failed())?;
         Sockets::receive(self.control().map_err(failed())?, counts)
+    }
+
+    /// Takes the listener of its filter, which it hands over ahead.
+    ///
+    /// # Errors
+    /// The step of its birth that failed.
+    pub(crate) fn listener(&mut self) -> Result<OwnedFd> {
+        self.settle()?;
+        let control = self.control().map_err(SandboxError::io("taking the way out"))?;
+        crate::egress::listener(control)
     }
 
     pub(crate) fn control(&self) -> io::Result<&OwnedFd> {

@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::process::Command;
 use std::sync::Arc;
 
+use sandbox_core::egress::{Level, check_level};
 use sandbox_core::plan::{Host, Plan};
 use sandbox_core::policy::EnforcementLevel;
 use sandbox_core::{Enforcement, ExecRequest, Feature, Policy, Report, Result, SandboxError};
@@ -83,7 +84,7 @@ pub fn confine(command: &mut Command, policy: &Policy) -> Result<Confined> {
     let mut environment = plan.environment.clone();
     let mut folder = None;
     if tier != Tier::Off {
-        let outside = Outside::make(&plan, &facts, &mut environment)?;
+        let outside = Outside::make(&plan, &facts, &mut environment, None)?;
         folder = outside.folder;
         sys::before_exec(command, Arc::new(domain(&plan, &facts, outside.ruleset)?));
     }
@@ -133,7 +134,7 @@ pub fn restrict_self(policy: &Policy) -> Result<Report> {
         return Ok(report);
     }
     single_thread()?;
-    let ruleset = jail::outside_ruleset(&jail::outside_rules(&plan, None), &plan, &facts)?;
+    let ruleset = jail::outside_ruleset(&jail::outside_rules(&plan, None), &plan, &facts, None)?;
     domain(&plan, &facts, ruleset)?.enter().map_err(|source| SandboxError::Launch {
         step: "enter the domain; the process is partly confined and should end".into(),
         source,
@@ -165,6 +166,7 @@ fn tier(plan: &Plan) -> Tier {
 
 /// Takes back what only a launcher that stays can claim.
 fn alone(report: &mut Report, plan: &Plan) {
+    no_hosts(report, plan);
     let mut claim = |feature, how| report.enforced.insert(feature, how);
     let limits = &plan.limits;
     let each = |by| Enforcement::partial(by, "each process is bounded, not all together");
@@ -188,6 +190,16 @@ fn alone(report: &mut Report, plan: &Plan) {
     }
 }
 
+/// Takes back what is claimed of a list of hosts: nobody stays who could serve a proxy.
+fn no_hosts(report: &mut Report, plan: &Plan) {
+    if plan.network.lists_hosts() && plan.enforcement != EnforcementLevel::Off {
+        let why = "host lists take a launcher that stays: use a backend, or a policy without hosts";
+        report.enforced.insert(Feature::NetworkAllowList, Enforcement::absent(why));
+        report.enforced.insert(Feature::NetworkDeny, Enforcement::full("seccomp"));
+        report.egress = Some(Level::Unsupported { why: why.into() });
+    }
+}
+
 /// Takes back what a process has already when it confines itself.
 fn keeps(report: &mut Report) {
     let kept = [
@@ -202,10 +214,12 @@ fn keeps(report: &mut Report) {
 }
 
 fn check(report: &Report, plan: &Plan) -> Result<()> {
+    const BACKEND: &str = "linux-landlock";
     match report.first_absent().filter(|_| plan.enforcement == EnforcementLevel::Required) {
-        None => Ok(()),
+        None if plan.enforcement == EnforcementLevel::Off => Ok(()),
+        None => check_level(&plan.network, report.egress.as_ref(), BACKEND),
         Some(gap) => Err(SandboxError::Unenforceable {
-            backend: "linux-landlock".into(),
+            backend: BACKEND.into(),
             feature: gap.feature,
             why: gap.what.into_owned(),
         }),
@@ -218,11 +232,12 @@ fn domain(plan: &Plan, facts: &Facts, ruleset: Option<std::os::fd::OwnedFd>) -> 
         Some(_) => crate::facts::tasks_of(facts.user),
         None => 0,
     };
+    let network = jail::network(plan, false);
     Ok(Domain {
         rlimits: rlimit::compile(&plan.limits, Held::default(), others),
         affinity: plan.limits.cpu_count.map(rlimit::affinity),
         ruleset,
-        filter: crate::filters::filter(&jail::spec(plan, Tier::Landlock, arch))?,
+        filter: crate::filters::filter(&jail::spec(plan, Tier::Landlock, network, arch))?,
     })
 }
 

@@ -15,7 +15,7 @@ use sandbox_core::{NetworkPolicy, Result, SandboxError, TerminalSize};
 
 use crate::abi::{INLINE, fd, group};
 use crate::cgroup::Entry;
-use crate::egress::resolver;
+use crate::egress::{Door, resolver};
 use crate::facts::Facts;
 use crate::fs::{landlock, mounts};
 use crate::identity::Identity;
@@ -24,6 +24,10 @@ use crate::program::{Name, Phase, Program};
 use crate::report::Groups;
 use crate::rlimit::{self, Held};
 use crate::{ns, seccomp, sys};
+
+mod outside;
+
+pub(crate) use outside::{Outside, Variables, outside_rules, outside_ruleset};
 
 /// The means that a launch uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -137,17 +141,24 @@ impl Jail {
         Self::finish(program, true, plan, Tier::Namespaces, identity, Outside::default())
     }
 
-    /// Compiles a plan for a tier; `groups` says which limits control groups will hold.
+    /// Compiles a plan for a tier; `groups` says which limits control groups will hold, and `door`
+    /// where the payload's proxy is, if its network is one.
     ///
     /// # Errors
     /// What no launch could carry out, and what the kernel refuses to make.
-    pub(crate) fn compile(plan: &Plan, tier: Tier, facts: &Facts, groups: Groups) -> Result<Self> {
+    pub(crate) fn compile(
+        plan: &Plan,
+        tier: Tier,
+        facts: &Facts,
+        groups: Groups,
+        door: Option<&Door>,
+    ) -> Result<Self> {
         let mut program = Program::new();
         let identity = Identity::decide(plan, tier == Tier::Namespaces && facts.privileged);
         let plan = &crate::closed::without(plan, tier, &identity, facts);
         let mut environment = plan.environment.clone();
         let outside = match tier {
-            Tier::Landlock => Outside::make(plan, facts, &mut environment)?,
+            Tier::Landlock => Outside::make(plan, facts, &mut environment, door)?,
             Tier::Off | Tier::Namespaces => Outside::default(),
         };
         if tier == Tier::Namespaces {
@@ -199,50 +210,27 @@ impl Jail {
     }
 }
 
-/// The caller's variables for a payload.
-pub(crate) type Variables = Vec<(OsString, OsString)>;
-
-/// What the Landlock tier makes on the host.
-#[derive(Default)]
-pub(crate) struct Outside {
-    pub(crate) ruleset: Option<OwnedFd>,
-    pub(crate) folder: Option<Arc<crate::private::Folder>>,
-}
-
-impl Outside {
-    /// Makes it, and has the environment name the private folder.
-    ///
-    /// # Errors
-    /// What the file system or the kernel answers.
-    pub(crate) fn make(plan: &Plan, facts: &Facts, environment: &mut Variables) -> Result<Self> {
-        let folder = crate::private::folder(plan, environment)?;
-        let rules = outside_rules(plan, Some(folder.path()));
-        let ruleset = outside_ruleset(&rules, plan, facts)?;
-        Ok(Self { ruleset, folder: Some(Arc::new(folder)) })
-    }
-}
-
-/// The ruleset of a process in the host's namespaces, if the kernel has Landlock.
-///
-/// # Errors
-/// What the kernel answers.
-pub(crate) fn outside_ruleset(
-    rules: &[landlock::Rule],
-    plan: &Plan,
-    facts: &Facts,
-) -> Result<Option<OwnedFd>> {
-    if facts.landlock == 0 {
-        return Ok(None);
-    }
-    let handled = landlock::Handled::new(facts.landlock, !open_network(plan));
-    let made = crate::helper::high(landlock::ruleset(rules, handled)?);
-    made.map(Some).map_err(SandboxError::io("keeping the ruleset"))
-}
-
 /// Whether the payload is in the host's network. A list of hosts that nothing enforces is no
 /// reason to open it.
 pub(crate) fn open_network(plan: &Plan) -> bool {
     plan.network == NetworkPolicy::Unrestricted
+}
+
+/// Whether a plan's payload gets a proxy for its network: where no list of hosts can be kept by other
+/// means, and this can.
+pub(crate) fn is_proxied(plan: &Plan, tier: Tier, facts: &Facts) -> bool {
+    tier == Tier::Landlock
+        && plan.network.lists_hosts()
+        && landlock::can_lead_to_a_proxy(facts.landlock)
+}
+
+/// What a payload's sockets reach; `proxied` says whether that is a proxy.
+pub(crate) fn network(plan: &Plan, proxied: bool) -> seccomp::Network {
+    match (proxied, open_network(plan)) {
+        (true, _) => seccomp::Network::Proxy,
+        (false, true) => seccomp::Network::Host,
+        (false, false) => seccomp::Network::None,
+    }
 }
 
 /// What the payload's list depends on beside the plan.
@@ -351,22 +339,28 @@ fn filter(plan: &Plan, tier: Tier) -> Result<Option<Cow<'static, [u8]>>> {
         return Ok(None);
     }
     let arch = seccomp::Arch::native().ok_or_else(unknown_processor)?;
-    Ok(Some(crate::filters::filter(&spec(plan, tier, arch))?))
+    let spec = spec(plan, tier, network(plan, false), arch);
+    Ok(Some(crate::filters::filter(&spec)?))
 }
 
 pub(crate) fn unknown_processor() -> SandboxError {
     SandboxError::Unsupported { backend: "linux".into(), operation: "this processor".into() }
 }
 
-/// The filter's choices for a plan.
-pub(crate) fn spec(plan: &Plan, tier: Tier, arch: seccomp::Arch) -> seccomp::FilterSpec {
+/// The filter's choices for a plan, whose sockets reach this.
+pub(crate) fn spec(
+    plan: &Plan,
+    tier: Tier,
+    network: seccomp::Network,
+    arch: seccomp::Arch,
+) -> seccomp::FilterSpec {
     seccomp::FilterSpec {
         arch,
         scope: match tier {
             Tier::Namespaces => seccomp::Scope::Namespaced,
             _ => seccomp::Scope::Shared,
         },
-        network: if open_network(plan) { seccomp::Network::Host } else { seccomp::Network::None },
+        network,
         profile: match plan.syscalls {
             SyscallProfile::Strict => seccomp::Profile::Strict,
             SyscallProfile::Debug => seccomp::Profile::Debug,
@@ -377,13 +371,4 @@ pub(crate) fn spec(plan: &Plan, tier: Tier, arch: seccomp::Arch) -> seccomp::Fil
             _ => seccomp::Metadata::Allow,
         },
     }
-}
-
-/// The rules of a process in the host's namespaces; `private` is its private folder.
-pub(crate) fn outside_rules(plan: &Plan, private: Option<&Path>) -> Vec<landlock::Rule> {
-    let mut rules = landlock::rules_outside(plan);
-    let access = landlock::access(sandbox_core::Rights::READ_WRITE, true);
-    let folder = private.map(|path| landlock::Rule { path: path.into(), access, directory: true });
-    rules.extend(folder);
-    rules
 }

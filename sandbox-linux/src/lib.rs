@@ -62,6 +62,7 @@ mod report;
 mod rlimit;
 mod room;
 pub mod seccomp;
+mod sharing;
 mod sockets;
 mod sys;
 mod terminal;

@@ -6,6 +6,7 @@ use sandbox_core::{NetworkPolicy, TerminalSize};
 use crate::abi::fd;
 use crate::egress::Counts;
 use crate::facts::Facts;
+use crate::fs::landlock;
 use crate::handover::Handover;
 use crate::helper::Birth;
 use crate::jail::Tier;
@@ -14,10 +15,11 @@ use crate::seccomp::{Arch, FilterSpec, Metadata, Network, Profile, Scope};
 
 const HOST_NAME: &str = "sandbox";
 
-/// The helper that a plan wants.
-pub(crate) fn birth(plan: &Plan, tier: Tier, facts: &Facts) -> Birth {
+/// The helper that a plan wants; `proxied` says whether its network is a proxy.
+pub(crate) fn birth(plan: &Plan, tier: Tier, facts: &Facts, proxied: bool) -> Birth {
     let arch = Arch::native().filter(|_| tier == Tier::Landlock);
-    let filter = arch.map(|arch| crate::jail::spec(plan, tier, arch));
+    let network = crate::jail::network(plan, proxied);
+    let filter = arch.map(|arch| crate::jail::spec(plan, tier, network, arch));
     let namespaces = namespaces(tier, crate::jail::open_network(plan), facts);
     let sockets = Counts::of(&plan.network).filter(|_| tier == Tier::Namespaces);
     Birth { namespaces, confined: tier != Tier::Off, filter, sockets }
@@ -36,7 +38,11 @@ pub(crate) fn likely_birth(tier: Tier, network: &NetworkPolicy, facts: &Facts) -
     let filter = Arch::native().filter(|_| tier == Tier::Landlock).map(|arch| FilterSpec {
         arch,
         scope: Scope::Shared,
-        network: if open_network { Network::Host } else { Network::None },
+        network: match landlock::can_lead_to_a_proxy(facts.landlock) && network.lists_hosts() {
+            true => Network::Proxy,
+            false if open_network => Network::Host,
+            false => Network::None,
+        },
         profile: Profile::Default,
         metadata: Metadata::Refuse,
     });
@@ -135,7 +141,8 @@ pub(crate) fn take_ruleset(program: &mut Program, landlock: bool) {
 /// The helper of a command in a lasting sandbox.
 pub(crate) fn birth_inside(plan: &Plan) -> Birth {
     let arch = Arch::native();
-    let filter = arch.map(|arch| crate::jail::spec(plan, Tier::Namespaces, arch));
+    let network = crate::jail::network(plan, false);
+    let filter = arch.map(|arch| crate::jail::spec(plan, Tier::Namespaces, network, arch));
     Birth { namespaces: 0, confined: true, filter, sockets: None }
 }
 

@@ -10,7 +10,7 @@ use crate::TierChoice;
 use crate::cgroup::Cgroup;
 use crate::facts::Facts;
 use crate::helper::{Birth, Ends, Spare};
-use crate::jail::{Jail, Tier};
+use crate::jail::{self, Jail, Tier};
 use crate::launch::launch;
 use crate::report::Groups;
 
@@ -42,9 +42,9 @@ impl Prepared {
             TierChoice::Auto | TierChoice::Namespaces => Tier::Namespaces,
         };
         let (held, cpus) = Cgroup::would_hold();
-        let jail = Jail::compile(&plan, tier, &facts, Groups { held, cpus })?;
-        let birth = crate::ns::birth(&plan, tier, &facts);
-        if birth.sockets.is_some() {
+        let jail = Jail::compile(&plan, tier, &facts, Groups { held, cpus }, None)?;
+        let birth = crate::ns::birth(&plan, tier, &facts, false);
+        if birth.sockets.is_some() || jail::is_proxied(&plan, tier, &facts) {
             let operation = "host lists of prepared commands: use the backend".into();
             return Err(SandboxError::Unsupported { backend: "linux".into(), operation });
         }

@@ -16,7 +16,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::abi::{Report, Request, reason, request};
 use crate::cgroup::Cgroup;
-use crate::egress::Way;
+use crate::egress::WayOut;
 use crate::helper::{Ends, Helper};
 use crate::sys;
 
@@ -38,7 +38,7 @@ struct State {
     cgroup: Option<Cgroup>,
     folder: Option<Arc<crate::private::Folder>>,
     /// The way out, which is nobody's once the payload has ended.
-    egress: Option<Arc<Way>>,
+    egress: Option<Arc<dyn WayOut>>,
 }
 
 impl Payload {
@@ -49,7 +49,7 @@ impl Payload {
         screen: Option<OwnedFd>,
         cgroup: Cgroup,
         folder: Option<Arc<crate::private::Folder>>,
-        egress: Option<Arc<Way>>,
+        egress: Option<Arc<dyn WayOut>>,
     ) -> Result<Self> {
         let pid = helper.pid();
         let held = SandboxError::io("holding the helper");
@@ -72,7 +72,7 @@ impl Payload {
         }
     }
 
-    fn way(&self) -> Option<Arc<Way>> {
+    fn way(&self) -> Option<Arc<dyn WayOut>> {
         let state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         state.egress.clone()
     }

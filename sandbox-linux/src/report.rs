@@ -14,7 +14,7 @@ use sandbox_core::{Enforcement, Feature, NetworkPolicy, Report};
 
 use crate::facts::Facts;
 use crate::fs::landlock;
-use crate::jail::Tier;
+use crate::jail::{self, Tier};
 use crate::rlimit::Held;
 
 type Claims = BTreeMap<Feature, Enforcement>;
@@ -46,21 +46,29 @@ pub(crate) fn for_plan(plan: &Plan, tier: Tier, facts: &Facts, groups: Groups) -
         shape(&mut claims, plan, tier);
     }
     let grouped = groups.held.memory || groups.held.processes || groups.cpus;
-    Report::new(tier_name(tier, grouped), claims).egress(egress(plan, tier))
+    Report::new(tier_name(tier, grouped), claims).egress(egress(plan, tier, facts))
 }
 
 /// What comes of a list of hosts.
-fn egress(plan: &Plan, tier: Tier) -> Option<Level> {
-    let lists = plan.network != NetworkPolicy::Unrestricted && !plan.network.is_denied();
-    lists.then(|| match tier {
+pub(crate) fn egress(plan: &Plan, tier: Tier, facts: &Facts) -> Option<Level> {
+    plan.network.lists_hosts().then(|| match tier {
         Tier::Namespaces => Level::Transparent,
-        Tier::Off | Tier::Landlock => Level::Unsupported { why: NO_HOSTS.into() },
+        Tier::Landlock if jail::is_proxied(plan, tier, facts) => Level::ProxyAwareOnly,
+        Tier::Landlock => Level::Unsupported { why: NO_PORTS.into() },
+        Tier::Off => Level::Unsupported { why: "enforcement is off".into() },
     })
 }
 
 /// Why a list of hosts comes to nothing, where it does.
-const NO_HOSTS: &str = "host lists take a network namespace, and without one no listed host is \
-                        reached: use the namespace tier, --net none or --net unrestricted";
+const NO_PORTS: &str = "without a network namespace, host lists take Landlock's rules on ports \
+                        (ABI 4, Linux 6.7), and this kernel has none: use the namespace tier, --net \
+                        none or --net unrestricted";
+
+/// What keeps a payload to its proxy.
+const BY_PROXY: &str = "seccomp, sockets of the loopback, Landlock, gateway";
+/// What a rule on ports cannot tell apart, on a device that has many addresses.
+const OTHER_LOOPBACK: &str = "whoever listens on another loopback address of this host (127.0.0.2, \
+                              say), at the very port of the proxy, can be reached";
 
 /// The kept user of a root caller's payload.
 pub(crate) fn keep_root(report: &mut Report, why: &str) {
@@ -219,15 +227,24 @@ fn network(claims: &mut Claims, plan: &Plan, tier: Tier, facts: &Facts) {
     let denied = match tier {
         Tier::Off => Enforcement::absent("enforcement is off"),
         Tier::Namespaces => Enforcement::full("network namespace"),
+        Tier::Landlock if jail::is_proxied(plan, tier, facts) => by_proxy(),
         Tier::Landlock => Enforcement::full("seccomp"),
     };
     claims.insert(Feature::NetworkDeny, denied);
-    if !plan.network.is_denied() && tier == Tier::Namespaces {
-        let by = "network namespace, names of its own, gateway";
-        claims.insert(Feature::NetworkAllowList, Enforcement::full(by));
-    } else if !plan.network.is_denied() {
-        claims.insert(Feature::NetworkAllowList, Enforcement::absent(NO_HOSTS));
-    }
+    let listed = match egress(plan, tier, facts) {
+        None => return,
+        Some(Level::Transparent) => {
+            Enforcement::full("network namespace, names of its own, gateway")
+        }
+        Some(Level::ProxyAwareOnly) => by_proxy(),
+        Some(Level::Unsupported { why }) => Enforcement::absent(why),
+        Some(_) => Enforcement::absent("the level is unknown"),
+    };
+    claims.insert(Feature::NetworkAllowList, listed);
+}
+
+fn by_proxy() -> Enforcement {
+    Enforcement::partial(BY_PROXY, OTHER_LOOPBACK)
 }
 
 fn limits(claims: &mut Claims, plan: &Plan, tier: Tier, facts: &Facts, groups: Groups) {

@@ -27,7 +27,7 @@ use sandbox_core::{Result, SandboxError, Usage};
 use crate::abi::{Request, request};
 use crate::cgroup::{Cgroup, Freezer};
 use crate::confine::launched;
-use crate::egress::Way;
+use crate::egress::{Way, WayOut as _};
 use crate::facts::Facts;
 use crate::fs::landlock::Handled;
 use crate::fs::mounts::{self, Rests};

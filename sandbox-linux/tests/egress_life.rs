@@ -146,9 +146,13 @@ async fn commands_of_a_session_share_the_way_out() -> Outcome {
 #[tokio::test]
 async fn launcher() -> Outcome {
     let Some(order) = std::env::var_os(LAUNCHER) else { return Ok(()) };
-    let world = World::new(Means::Diverted)?;
+    let (means, script) = match order == "proxied" {
+        true => (Means::Proxied, "hold-by-proxy allowed.test:PORT"),
+        false => (Means::Diverted, "hold allowed.test PORT"),
+    };
+    let world = World::new(means)?;
     let listed = ["allowed.test:PORT"];
-    let plan = plan(&world, &listed, "hold allowed.test PORT")?;
+    let plan = plan(&world, &listed, script)?;
     let room = if order == "session" { Some(session(&world, &listed)?) } else { None };
     let launched = match &room {
         Some(room) => room.start(&plan)?,
@@ -216,6 +220,11 @@ fn killed(order: &str) -> Outcome {
 #[test]
 fn a_killed_launcher_leaves_nothing() -> Outcome {
     killed("alone")
+}
+
+#[test]
+fn a_killed_proxy_leaves_nothing() -> Outcome {
+    killed("proxied")
 }
 
 #[test]

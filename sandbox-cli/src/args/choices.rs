@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use sandbox_core::EnforcementLevel;
+use sandbox_core::policy::network::MinimumLevel;
 use sandbox_core::policy::{Preset, SyscallProfile};
 
 /// `--preset`.
@@ -26,6 +27,16 @@ pub(super) enum NetChoice {
     /// The host's network, without a filter
     #[value(alias = "host", alias = "open")]
     Unrestricted,
+}
+
+/// `--net-level`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LevelChoice {
+    /// Every program reaches the listed hosts, without knowing of anything
+    Transparent,
+    /// Programs that heed proxy variables reach them
+    #[value(alias = "proxy-aware-only", alias = "proxy_aware_only")]
+    ProxyAware,
 }
 
 /// `--syscalls`.
@@ -87,6 +98,15 @@ impl From<PresetChoice> for Preset {
             PresetChoice::ReadOnly => Self::ReadOnly,
             PresetChoice::Workspace => Self::Workspace,
             PresetChoice::Developer => Self::Developer,
+        }
+    }
+}
+
+impl From<LevelChoice> for MinimumLevel {
+    fn from(choice: LevelChoice) -> Self {
+        match choice {
+            LevelChoice::Transparent => Self::Transparent,
+            LevelChoice::ProxyAware => Self::ProxyAwareOnly,
         }
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use sandbox_core::NetworkPolicy;
 use sandbox_core::policy::network::HostRule;
 
-use super::choices::NetChoice;
+use super::choices::{LevelChoice, NetChoice};
 use crate::failure::Failure;
 
 /// The network, beside the base policy's.
@@ -18,14 +18,32 @@ pub(super) struct NetworkOptions {
     /// block, or {"host":RULE,"private":true} for one at a private address
     #[arg(long, value_name = "RULE")]
     allow_host: Vec<HostRule>,
+    /// Refuse to run where the list of hosts holds for fewer programs [default: whatever the
+    /// machine has, but not nothing]
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    net_level: Option<LevelChoice>,
 }
 
 impl NetworkOptions {
     /// The policy's network, of which the base is known; nothing where it stays as it is.
     pub(super) fn network(&self, base: &NetworkPolicy) -> Result<Option<NetworkPolicy>, Failure> {
-        let listed = match base {
-            NetworkPolicy::Limited { allowed_hosts } => allowed_hosts.clone(),
-            NetworkPolicy::Unrestricted => Vec::new(),
+        let listed = self.listed(base)?;
+        let Some(level) = self.net_level else { return Ok(listed) };
+        let network = listed.unwrap_or_else(|| base.clone());
+        if !network.lists_hosts() {
+            return Err(Failure::usage("--net-level is about a list of hosts, and there is none")
+                .with_help("add --allow-host HOST, or leave --net-level out"));
+        }
+        Ok(Some(network.at_least(level.into())))
+    }
+
+    /// The same, whatever the level.
+    fn listed(&self, base: &NetworkPolicy) -> Result<Option<NetworkPolicy>, Failure> {
+        let (listed, minimum_level) = match base {
+            NetworkPolicy::Limited { allowed_hosts, minimum_level } => {
+                (allowed_hosts.clone(), *minimum_level)
+            }
+            NetworkPolicy::Unrestricted => (Vec::new(), None),
         };
         match (self.net, &self.allow_host[..]) {
             (None, []) => Ok(None),
@@ -46,7 +64,7 @@ impl NetworkOptions {
                     return Err(Failure::usage("--net limited lists no host")
                         .with_help("add --allow-host HOST, or write --net none"));
                 }
-                Ok(Some(NetworkPolicy::Limited { allowed_hosts }))
+                Ok(Some(NetworkPolicy::Limited { allowed_hosts, minimum_level }))
             }
         }
     }

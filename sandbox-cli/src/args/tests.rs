@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 use sandbox_core::policy::SyscallProfile;
+use sandbox_core::policy::network::MinimumLevel;
 use sandbox_core::{EnforcementLevel, ExecRequest, NetworkPolicy, Policy, Rights};
 
 use super::{Cli, Command};
@@ -185,7 +186,7 @@ fn hosts_are_listed_and_added_to_the_policys() {
         resolve(&[&["--policy", file.to_str().unwrap()], options].concat())
     };
     let listed = |found: Result<(Policy, ExecRequest), Failure>| match found.unwrap().0.network() {
-        NetworkPolicy::Limited { allowed_hosts } => {
+        NetworkPolicy::Limited { allowed_hosts, .. } => {
             allowed_hosts.iter().map(ToString::to_string).collect::<Vec<_>>()
         }
         NetworkPolicy::Unrestricted => vec!["everything".into()],
@@ -205,4 +206,21 @@ fn hosts_are_listed_and_added_to_the_policys() {
     assert!(refused.contains("has the whole network"), "{refused}");
     let refused = with(open, &["--net", "limited"]).expect_err("a refusal").to_string();
     assert!(refused.contains("lists no host"), "{refused}");
+}
+
+#[test]
+fn a_level_is_demanded_of_a_list_of_hosts() {
+    let level =
+        |options: &[&str]| resolve(options).map(|(policy, _)| policy.network().minimum_level());
+    let listed = ["--allow-host", "a.org"];
+    let with = |word| level(&[&listed[..], &["--net-level", word]].concat()).unwrap();
+    assert_eq!(level(&listed).unwrap(), None);
+    assert_eq!(with("transparent"), Some(MinimumLevel::Transparent));
+    for word in ["proxy-aware", "proxy-aware-only", "proxy_aware_only"] {
+        assert_eq!(with(word), Some(MinimumLevel::ProxyAwareOnly));
+    }
+    for none in [&[][..], &["--net", "none"], &["--net", "unrestricted"]] {
+        let refused = level(&[none, &["--net-level", "transparent"]].concat());
+        assert!(refused.expect_err("a refusal").to_string().contains("there is none"));
+    }
 }

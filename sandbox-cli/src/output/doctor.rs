@@ -25,7 +25,7 @@ pub(crate) struct Diagnosis {
 impl Diagnosis {
     /// A diagnosis from what was tried and what the backend makes of it.
     pub(crate) fn new(checks: Vec<Check>, capabilities: SandboxCapabilities) -> Self {
-        let SandboxCapabilities { tier, features, .. } = capabilities;
+        let SandboxCapabilities { tier, features, egress, .. } = capabilities;
         // What confines neither reading nor writing is no sandbox, whatever else it does.
         let usable = [Feature::FilesystemRead, Feature::FilesystemWrite].iter().any(|feature| {
             matches!(
@@ -33,7 +33,7 @@ impl Diagnosis {
                 Some(Enforcement::Full { .. } | Enforcement::Partial { .. })
             )
         });
-        let host_lists = level(&checks, features.get(&Feature::NetworkAllowList));
+        let host_lists = level(&checks, egress);
         Self { usable, tier: tier.into_owned(), host_lists, checks, features }
     }
 
@@ -75,14 +75,12 @@ impl Diagnosis {
 }
 
 /// For which programs a list of hosts holds, by what is claimed and what was tried.
-fn level(checks: &[Check], claimed: Option<&Enforcement>) -> Level {
+fn level(checks: &[Check], claimed: Option<Level>) -> Level {
     let failed = checks.iter().find(|it| it.name == "host lists" && it.health == Health::Missing);
     match (failed, claimed) {
         (Some(check), _) => Level::Unsupported { why: check.detail.clone().into() },
-        (None, Some(Enforcement::Full { .. })) => Level::Transparent,
-        (None, Some(Enforcement::Partial { .. })) => Level::ProxyAwareOnly,
-        (None, Some(Enforcement::Absent { why })) => Level::Unsupported { why: why.clone() },
-        _ => Level::Unsupported { why: "this backend has no means for it".into() },
+        (None, Some(level)) => level,
+        (None, None) => Level::Unsupported { why: "this backend has no means for it".into() },
     }
 }
 

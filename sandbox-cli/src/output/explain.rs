@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 
 use sandbox_core::confine::{Explanation, Section};
+use sandbox_core::egress::{Level, check_level};
 use sandbox_core::path::quoted;
 use sandbox_core::plan::{Content, Place, Plan};
 use sandbox_core::policy::SyscallProfile;
@@ -30,6 +31,9 @@ pub(crate) struct Explained<'a> {
     /// Names alone: values may be secrets.
     environment: Vec<String>,
     network: &'a NetworkPolicy,
+    /// For which programs the list of hosts would hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    egress: Option<&'a Level>,
     syscalls: SyscallProfile,
     limits: &'a ResourceLimits,
     places: Vec<Shown>,
@@ -56,16 +60,21 @@ impl<'a> Explained<'a> {
     ) -> Self {
         let required = plan.enforcement == EnforcementLevel::Required;
         let absent = report.first_absent().filter(|_| required);
+        let absent = absent.map(|gap| format!("{} cannot be enforced: {}", gap.feature, gap.what));
+        let demanded = plan.enforcement != EnforcementLevel::Off;
+        let level = demanded.then(|| check_level(&plan.network, report.egress.as_ref(), backend));
+        let lower = level.and_then(|level| level.err()).map(|error| error.to_string());
         Self {
             backend,
             tier: &report.tier,
             enforcement: plan.enforcement,
-            refused: absent.map(|gap| format!("{} cannot be enforced: {}", gap.feature, gap.what)),
+            refused: absent.or(lower),
             command: plan.candidates.iter().map(plain).collect(),
             arguments: plan.arguments.iter().map(plain).collect(),
             cwd: plain(&plan.cwd),
             environment: plan.environment.iter().map(|(name, _)| plain(name)).collect(),
             network: &plan.network,
+            egress: report.egress.as_ref(),
             syscalls: plan.syscalls,
             limits: &plan.limits,
             places: plan.places.iter().map(shown).collect(),
@@ -110,7 +119,7 @@ impl<'a> Explained<'a> {
 
     fn facts(&self) -> Vec<(&'static str, String)> {
         let names = |names: &[String]| names.iter().map(quoted).collect::<Vec<_>>().join(" ");
-        vec![
+        let mut facts = vec![
             ("backend", format!("{} ({})", self.backend, self.tier)),
             ("enforcement", self.enforcement.to_string()),
             ("program", names(&self.command)),
@@ -120,7 +129,9 @@ impl<'a> Explained<'a> {
             ("network", network(self.network)),
             ("system calls", format!("{:?}", self.syscalls).to_lowercase()),
             ("limits", limits(self.limits)),
-        ]
+        ];
+        facts.extend(self.egress.map(|level| ("level", level.to_string())));
+        facts
     }
 }
 

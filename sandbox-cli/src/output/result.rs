@@ -5,6 +5,7 @@
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
+use sandbox_core::egress::Level;
 use sandbox_core::egress::decision::Summary;
 use sandbox_core::session::{Change, Conflict};
 use sandbox_core::{Denials, ExecResult, Exit, Gap, Usage};
@@ -69,6 +70,9 @@ impl Used {
 #[derive(Serialize)]
 struct Enforced<'a> {
     tier: &'a str,
+    /// For which programs the list of hosts held, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    egress: Option<&'a Level>,
     gaps: Vec<Gap>,
 }
 
@@ -114,7 +118,11 @@ pub(super) fn outcome(result: &ExecResult) -> Outcome<'_> {
         usage: Used::of(&result.usage),
         denials: &result.denials,
         network: result.network.as_ref(),
-        report: Enforced { tier: &result.report.tier, gaps: result.report.gaps() },
+        report: Enforced {
+            tier: &result.report.tier,
+            egress: result.report.egress.as_ref(),
+            gaps: result.report.gaps(),
+        },
         review: None,
     }
 }

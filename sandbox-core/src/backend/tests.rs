@@ -2,6 +2,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::confine::Launched;
+use crate::egress::Level;
+use crate::policy::network::MinimumLevel;
 
 /// A confinement that launches nothing, and remembers whether it was asked to.
 #[derive(Default)]
@@ -23,7 +25,8 @@ impl Confinement for Paper {
         let memory = (Feature::Memory, Enforcement::absent("paper is thin"));
         let holes = (Feature::NetworkDeny, Enforcement::partial("paper", "holes"));
         let asked = plan.limits.memory.is_some();
-        Ok(Report::new("paper", [holes].into_iter().chain(asked.then_some(memory))))
+        let report = Report::new("paper", [holes].into_iter().chain(asked.then_some(memory)));
+        Ok(report.egress(plan.network.lists_hosts().then_some(Level::ProxyAwareOnly)))
     }
 
     fn explain(&self, _: &Plan) -> Result<Explanation> {
@@ -58,6 +61,27 @@ fn best_effort_goes_on() {
         let (error, asked) = spawn(level);
         assert!(asked, "{error}");
     }
+}
+
+#[test]
+fn a_level_that_is_demanded_and_not_reached_is_an_error_before_anything_starts() {
+    let attempt = |minimum, level| {
+        let paper = Arc::new(Paper::default());
+        let policy = Policy::read_only().allow_hosts(["example.org"]).unwrap();
+        let policy = policy.minimum_level(minimum).enforcement(level).build().unwrap();
+        let backend = LocalBackend::new(Arc::clone(&paper));
+        let error = backend.spawn(&policy, &ExecRequest::new("/usr/bin/env")).err().unwrap();
+        (error.to_string(), paper.asked.load(Ordering::Relaxed))
+    };
+    for level in [EnforcementLevel::Required, EnforcementLevel::BestEffort] {
+        let (error, asked) = attempt(MinimumLevel::Transparent, level);
+        assert!(
+            !asked && error.starts_with("paper does not reach the level transparent"),
+            "{error}"
+        );
+        assert!(attempt(MinimumLevel::ProxyAwareOnly, level).1);
+    }
+    assert!(attempt(MinimumLevel::Transparent, EnforcementLevel::Off).1);
 }
 
 #[test]

@@ -41,6 +41,7 @@ use tokio::task::JoinSet;
 use super::decision::{Ask, Entry, Log};
 use super::dial::Dialler;
 use super::names::{Names, Range};
+use super::proxy::Key;
 use super::rules::{Refusal, Rules};
 use crate::policy::network::{HostName, Protocol};
 
@@ -109,6 +110,7 @@ pub struct Setup {
     dialler: Dialler,
     approver: Option<Arc<dyn Approver>>,
     conduits: Option<Arc<dyn Conduits>>,
+    key: Option<Key>,
 }
 
 impl Setup {
@@ -154,14 +156,25 @@ impl Setup {
         self
     }
 
+    /// What clients of the proxy have to show. By default nothing: whoever reaches the listener is one.
+    ///
+    /// # Security
+    /// On a listener that others than the payload can connect to, as on a loopback that is shared,
+    /// each of them may do what the rules allow, in the payload's name.
+    #[must_use]
+    pub fn key(mut self, key: Key) -> Self {
+        self.key = Some(key);
+        self
+    }
+
     /// The gateway, which serves nobody yet. It works on the tokio runtime that it is used on.
     #[must_use]
     pub fn start(self) -> Gateway {
         let access = Access::new(self.rules, self.names, self.dialler, self.approver, &self.limits);
         let meter = Meter::new(self.limits.connections, self.limits.bytes);
         let pool = Pool::new(self.conduits);
-        let (session, log, limits) = (self.session, self.log, self.limits);
-        let shared = Shared { session, log, limits, access, meter, pool };
+        let (session, log, limits, key) = (self.session, self.log, self.limits, self.key);
+        let shared = Shared { session, log, limits, access, meter, pool, key };
         Gateway { shared: Arc::new(shared), tasks: Mutex::new(JoinSet::new()) }
     }
 }
@@ -175,6 +188,7 @@ struct Shared {
     access: Access,
     meter: Meter,
     pool: Pool,
+    key: Option<Key>,
 }
 
 /// The way out of one sandbox. Dropped, it resets every connection and takes no more.
@@ -197,6 +211,7 @@ impl Gateway {
             dialler: Dialler::default(),
             approver: None,
             conduits: None,
+            key: None,
         }
     }
 

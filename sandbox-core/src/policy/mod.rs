@@ -27,7 +27,7 @@ use crate::size::ByteSize;
 use environment::{EnvironmentError, EnvironmentPolicy};
 use filesystem::{FilesystemError, FilesystemPolicy, Rights};
 use limits::{LimitError, ResourceLimits};
-use network::{HostRule, HostRuleError, NetworkPolicy};
+use network::{HostRule, HostRuleError, MinimumLevel, NetworkPolicy};
 
 use presets::Caller;
 
@@ -273,11 +273,20 @@ impl PolicyBuilder {
     ) -> Result<Self, PolicyError> {
         let rules: Result<Vec<_>, _> = hosts.into_iter().map(|h| h.as_ref().parse()).collect();
         let mut rules: Vec<HostRule> = rules?;
-        if let NetworkPolicy::Limited { allowed_hosts } = &self.network {
+        let mut minimum_level = None;
+        if let NetworkPolicy::Limited { allowed_hosts, minimum_level: known } = &self.network {
             rules.splice(0..0, allowed_hosts.iter().cloned());
+            minimum_level = *known;
         }
-        self.network = NetworkPolicy::Limited { allowed_hosts: rules };
+        self.network = NetworkPolicy::Limited { allowed_hosts: rules, minimum_level };
         Ok(self)
+    }
+
+    /// Refuses backends that keep the list of hosts at a lower level; by default any is accepted.
+    /// See [`NetworkPolicy::at_least`].
+    pub fn minimum_level(mut self, level: MinimumLevel) -> Self {
+        self.network = self.network.at_least(level);
+        self
     }
 
     /// Sets the system-call profile.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::capability::Feature;
 use crate::error::SandboxError;
 use crate::ids::SessionId;
+use crate::policy::network::MinimumLevel;
 use crate::session::task::TaskId;
 
 /// An error as it is sent.
@@ -22,6 +23,7 @@ pub(super) enum Fault {
     InvalidRequest { text: String },
     Unsupported { backend: String, operation: String },
     Unenforceable { backend: String, feature: Feature, why: String },
+    LevelNotReached { backend: String, minimum: MinimumLevel, here: String },
     MissingPath { path: OsString, cause: Cause },
     CommandNotFound { program: OsString },
     CommandHidden { program: OsString, path: OsString },
@@ -77,6 +79,11 @@ impl From<&SandboxError> for Fault {
                 feature: *feature,
                 why: why.clone(),
             },
+            E::LevelNotReached { backend, minimum, here } => Self::LevelNotReached {
+                backend: backend.clone(),
+                minimum: *minimum,
+                here: here.clone(),
+            },
             E::MissingPath { path, source } => {
                 Self::MissingPath { path: os(path), cause: source.into() }
             }
@@ -109,6 +116,9 @@ impl From<Fault> for SandboxError {
             Fault::Unsupported { backend, operation } => Self::Unsupported { backend, operation },
             Fault::Unenforceable { backend, feature, why } => {
                 Self::Unenforceable { backend, feature, why }
+            }
+            Fault::LevelNotReached { backend, minimum, here } => {
+                Self::LevelNotReached { backend, minimum, here }
             }
             Fault::MissingPath { path, cause } => {
                 Self::MissingPath { path: path.into(), source: cause.into() }
@@ -148,6 +158,11 @@ mod tests {
                 backend: "b".into(),
                 feature: Feature::Disk,
                 why: "w".into(),
+            },
+            SandboxError::LevelNotReached {
+                backend: "b".into(),
+                minimum: MinimumLevel::Transparent,
+                here: "h".into(),
             },
             SandboxError::MissingPath { path: "/a".into(), source: gone() },
             SandboxError::CommandNotFound { program: "p".into() },

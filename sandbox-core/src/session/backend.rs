@@ -38,7 +38,7 @@ pub trait SandboxBackend: Send + Sync {
     ///
     /// # Errors
     /// [`SandboxError::AlreadyExists`] for an identifier that is taken; what a policy or a mount
-    /// cannot be; [`SandboxError::Unenforceable`] for what the policy requires and this backend
+    /// cannot be; [`SandboxError::LevelNotReached`] and [`SandboxError::Unenforceable`] for what the policy requires and this backend
     /// cannot do. Nothing is left of the attempt.
     async fn provision(&self, spec: SandboxSpec) -> Result<SandboxSession>;
 

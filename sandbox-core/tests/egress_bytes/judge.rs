@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sandbox_core::egress::flight::{First, Flight};
 use sandbox_core::egress::http::{Authority, Head, Requests, Step};
-use sandbox_core::egress::proxy::{Greeting, greet, socks};
+use sandbox_core::egress::proxy::{Greeting, Key, greet, socks};
 
 /// Nothing panics, pieces and the whole are judged alike, and no server that reads generously finds
 /// another host than the one that was judged.
@@ -13,7 +13,8 @@ pub(crate) fn check(data: &[u8]) {
     first_flight(data);
     requests(data);
     greeting(data);
-    let _ = socks::methods(data);
+    let _ = socks::methods(data, socks::PASSWORD);
+    let _ = socks::password(data);
     if let Ok(Some((length, _))) = socks::request(data) {
         assert_eq!(socks::request(&data[..length - 1]), Ok(None));
     }
@@ -90,8 +91,14 @@ fn requests(data: &[u8]) {
 fn greeting(data: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a runtime");
-    let mut stream = tokio::io::join(data, tokio::io::sink());
-    let greeted = runtime.block_on(greet(&mut stream, Duration::from_secs(60)));
+    let greet = |key: Option<&Key>| {
+        let mut stream = tokio::io::join(data, tokio::io::sink());
+        runtime.block_on(greet(&mut stream, Duration::from_secs(60), key))
+    };
+    // Nobody guesses it.
+    let keyed = greet(Some(&Key::new([0xa5; Key::SIZE])));
+    assert!(keyed.is_err(), "{keyed:?}");
+    let greeted = greet(None);
     if let Ok(Greeting::Tunnel { early, port, .. }) = greeted {
         assert!(data.windows(early.len().max(1)).any(|part| early.is_empty() || part == early));
         assert_ne!(port, 0);

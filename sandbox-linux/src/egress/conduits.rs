@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
-use sandbox_core::egress::gateway::{Conduit, Conduits};
+use sandbox_core::egress::gateway::{Conduit, Conduits, Setup};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
@@ -18,14 +18,12 @@ const SIZE: usize = 256 << 10;
 
 /// Makes pipes.
 #[derive(Debug)]
-pub(super) struct Pipes;
+struct Pipes;
 
-impl Pipes {
-    /// Pipes, unless this process can be ended by them: writing to a connection that is broken
-    /// raises SIGPIPE, which `splice` has no flag against. Programs in Rust ignore it.
-    pub(super) fn if_safe() -> Option<Self> {
-        crate::sys::ignores_broken_pipes().then_some(Self)
-    }
+/// Has a gateway use pipes, unless this process can be ended by them: writing to a connection that
+/// is broken raises SIGPIPE, which `splice` has no flag against. Programs in Rust ignore it.
+pub(super) fn with_pipes(gateway: Setup) -> Setup {
+    if crate::sys::ignores_broken_pipes() { gateway.conduits(Pipes) } else { gateway }
 }
 
 impl Conduits for Pipes {

@@ -12,7 +12,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use sandbox_core::egress::{Protocol, Rules};
 use sandbox_core::{NetworkPolicy, Result, SandboxError};
 
-use crate::abi::{OWN_STEPS, egress};
+use crate::abi::{OWN_STEPS, Sockets as Word, egress};
 
 /// TCP sockets of each family beside one for each port: two answer names, one takes everything.
 const TCP: usize = 3;
@@ -33,7 +33,7 @@ pub(crate) struct Counts {
 impl Counts {
     /// What a policy needs; nothing where it lists no hosts.
     pub(crate) fn of(network: &NetworkPolicy) -> Option<Self> {
-        let NetworkPolicy::Limited { allowed_hosts } = network else { return None };
+        let NetworkPolicy::Limited { allowed_hosts, .. } = network else { return None };
         if allowed_hosts.is_empty() {
             return None;
         }
@@ -47,6 +47,42 @@ impl Counts {
         let counts = self.udp << egress::UDP_SHIFT | self.tcp;
         i32::try_from(counts).unwrap_or_default()
     }
+}
+
+/// Takes the listener of the filter that a helper has put on.
+///
+/// # Errors
+/// The step that failed there; the helper is gone.
+pub(crate) fn listener(control: &OwnedFd) -> Result<OwnedFd> {
+    handed(control)?.1.pop().ok_or_else(too_many)
+}
+
+/// Takes what a helper hands over, with its word on it.
+fn handed(control: &OwnedFd) -> Result<(Word, Vec<OwnedFd>)> {
+    let failed = || SandboxError::io("taking the way out");
+    let mut bytes = [0u8; 64];
+    let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(egress::MOST))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut parts = [IoSliceMut::new(&mut bytes)];
+    let received = recvmsg(control, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+        .map_err(|error| failed()(error.into()))?;
+    let handed = ancillary.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(files) => Some(files.collect::<Vec<_>>()),
+        _ => None,
+    });
+    let word = crate::sys::sockets_of(bytes.get(..received.bytes).unwrap_or_default());
+    let word = word.ok_or_else(|| failed()(ErrorKind::UnexpectedEof.into()))?;
+    if word.errno != 0 {
+        let step = OWN_STEPS.get(word.step as usize).copied().unwrap_or("start the helper");
+        let source = io::Error::from_raw_os_error(word.errno);
+        return Err(SandboxError::Launch { step: step.into(), source });
+    }
+    Ok((word, handed.unwrap_or_default()))
+}
+
+/// Fewer came than were sent: this process could not hold more.
+fn too_many() -> SandboxError {
+    SandboxError::io("taking the way out")(io::Error::from_raw_os_error(libc::EMFILE))
 }
 
 /// Sockets of one family that nothing uses yet.
@@ -74,29 +110,10 @@ impl Sockets {
     /// # Errors
     /// The step that failed there; the helper is gone.
     pub(crate) fn receive(control: &OwnedFd, counts: Counts) -> Result<Self> {
-        let failed = || SandboxError::io("taking the sockets of the way out");
-        let mut bytes = [0u8; 64];
-        let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(egress::MOST))];
-        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let mut parts = [IoSliceMut::new(&mut bytes)];
-        let received = recvmsg(control, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC)
-            .map_err(|error| failed()(error.into()))?;
-        let handed = ancillary.drain().find_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(files) => Some(files.collect::<Vec<_>>()),
-            _ => None,
-        });
-        let word = crate::sys::sockets_of(bytes.get(..received.bytes).unwrap_or_default());
-        let word = word.ok_or_else(|| failed()(ErrorKind::UnexpectedEof.into()))?;
-        if word.errno != 0 {
-            let step = OWN_STEPS.get(word.step as usize).copied().unwrap_or("start the helper");
-            let source = io::Error::from_raw_os_error(word.errno);
-            return Err(SandboxError::Launch { step: step.into(), source });
-        }
-        let mut handed = handed.unwrap_or_default().into_iter();
+        let (word, handed) = handed(control)?;
+        let mut handed = handed.into_iter();
         let has = (word.has_filters != 0, word.has_v6 != 0);
-        // Fewer than were sent: this process could not hold more.
-        Self::sort(&mut handed, counts, has)
-            .ok_or_else(|| failed()(io::Error::from_raw_os_error(libc::EMFILE)))
+        Self::sort(&mut handed, counts, has).ok_or_else(too_many)
     }
 
     fn sort(

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use ipnet::IpNet;
 use sandbox_core::confine::Egress;
 use sandbox_core::egress::decision::Log;
@@ -15,12 +16,12 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::conduits::Pipes;
+use super::conduits::with_pipes;
 use super::datagrams::Port;
 use super::dns::{self, Zone};
 use super::listen::DNS;
 use super::sockets::Sockets;
-use super::{Options, listen, nftables, routes};
+use super::{Options, WayOut, listen, nftables, routes};
 
 /// The way out of one sandbox.
 #[derive(Debug)]
@@ -73,11 +74,7 @@ impl Way {
         routes::set_up(&sockets.routes, range).map_err(step("set the routes of the way out"))?;
         let names = Arc::new(Mutex::new(Names::new(range)));
         let gateway = Gateway::setup("", rules.clone()).names(Arc::clone(&names));
-        let gateway = match Pipes::if_safe() {
-            Some(pipes) => gateway.conduits(pipes),
-            None => gateway,
-        };
-        let gateway = Arc::new((options.gateway)(gateway).start());
+        let gateway = Arc::new((options.gateway)(with_pipes(gateway)).start());
         let zone = Arc::new(Zone::new(rules.clone(), names, &gateway));
         let servers = serve_names(&mut sockets, range, &zone).map_err(step("answer names"))?;
         let taking = match divert(&mut sockets, &rules, range, options) {
@@ -102,14 +99,15 @@ impl Way {
     fn lock(&self) -> MutexGuard<'_, Option<State>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Resets every connection and gives all sockets up.
-    pub(crate) fn close(&self) {
+#[async_trait]
+impl WayOut for Way {
+    fn close(&self) {
         drop(self.lock().take());
     }
 
-    /// The same, and returns when every decision has been recorded.
-    pub(crate) async fn stop(&self) {
+    async fn stop(&self) {
         let state = self.lock().take();
         if let Some(state) = state {
             state.gateway.stop().await;

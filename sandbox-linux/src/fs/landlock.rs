@@ -13,8 +13,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset,
-    RulesetAttr, RulesetCreatedAttr, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, Scope,
 };
 use sandbox_core::path::quoted;
 use sandbox_core::plan::{Content, Place, Plan};
@@ -36,7 +36,7 @@ pub(crate) struct Rule {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Handled {
     abi: ABI,
-    /// Whether binding and connecting TCP is restricted, without any exception.
+    /// Whether binding and connecting TCP is restricted.
     pub(crate) network: bool,
 }
 
@@ -242,11 +242,17 @@ fn attribute_size(abi: ABI) -> i32 {
     }
 }
 
-/// Makes the ruleset on this side, for a payload that stays in the host's root.
+/// Whether a payload can be kept to connections to one port (ABI 4).
+pub(crate) fn can_lead_to_a_proxy(abi: u32) -> bool {
+    abi >= 4
+}
+
+/// Makes the ruleset on this side, for a payload that stays in the host's root, and may connect to
+/// this port, if to any.
 ///
 /// # Errors
 /// What the kernel answers; a rule's path that is gone is left out, which grants nothing.
-pub(crate) fn ruleset(rules: &[Rule], handled: Handled) -> Result<OwnedFd> {
+pub(crate) fn ruleset(rules: &[Rule], handled: Handled, port: Option<u16>) -> Result<OwnedFd> {
     let failed = |error: &dyn std::fmt::Display| SandboxError::Launch {
         step: "make the Landlock ruleset".into(),
         source: std::io::Error::other(error.to_string()),
@@ -267,6 +273,10 @@ pub(crate) fn ruleset(rules: &[Rule], handled: Handled) -> Result<OwnedFd> {
             let rule = PathBeneath::new(place, access);
             created = created.add_rule(rule).map_err(|e| failed(&e))?;
         }
+    }
+    if let Some(port) = port {
+        let rule = NetPort::new(port, AccessNet::ConnectTcp);
+        created = created.add_rule(rule).map_err(|e| failed(&e))?;
     }
     let fd: Option<OwnedFd> = created.into();
     fd.ok_or_else(|| failed(&"the kernel made no ruleset"))

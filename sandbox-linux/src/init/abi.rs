@@ -127,7 +127,7 @@ pub const OWN_STEPS: [&str; 7] = [
     "bring loopback up",
     "filter system calls",
     "make the sockets of the way out",
-    "hand the sockets of the way out over",
+    "hand the way out over",
 ];
 
 /// The sockets of a network that lead out of it, by way of whoever gets them. How many there are is
@@ -139,12 +139,15 @@ pub mod egress {
     pub const UDP: u32 = 0xff00;
     /// Where those bits begin.
     pub const UDP_SHIFT: u32 = 8;
+    /// The bit that has the filter's listener handed over, who makes sockets for the payload.
+    pub const LISTENER: u32 = 1 << 16;
     /// The most sockets that one message carries (`SCM_MAX_FD`).
     pub const MOST: usize = 253;
 }
 
 /// What a helper says once it has made the sockets, which come along in this order: netlink for
-/// routes, netlink for filters, then TCP and UDP of IPv4, then both of IPv6.
+/// routes, netlink for filters, then TCP and UDP of IPv4, then both of IPv6. The same where it is the
+/// filter's listener that comes along.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sockets {
@@ -177,7 +180,7 @@ pub mod request {
     /// Done ahead of the start: drop every capability from the bounding set and leave the keyring;
     /// with the namespace of networks as its value, make one and bring its loopback up, and with
     /// numbers of sockets beside it ([`egress`](super::egress)) hand these over; with a filter behind
-    /// the request, attach it.
+    /// the request, attach it, and with the bit for its listener hand that over.
     pub const AHEAD: u32 = 3;
     /// To a helper that serves: fork a helper, whose control socket comes along.
     pub const ENTER: u32 = 5;

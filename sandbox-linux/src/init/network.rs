@@ -4,6 +4,9 @@
 //! that it was made in, whoever has it: so where the policy lists hosts, sockets are made here, while
 //! this process may, and handed to the launcher, which binds them, sets the routes and answers. No
 //! copy stays: who is inside never has one.
+//!
+//! Where the network is the host's, and nothing but a proxy may be reached, it is the listener of the
+//! filter that is handed over: whoever has it makes the sockets that the payload asks for.
 
 use core::mem::size_of;
 
@@ -25,7 +28,7 @@ const NETLINK_NETFILTER: u64 = 12;
 /// Makes what the value of an order asks for: a namespace, and numbers of sockets.
 pub fn make(value: u32) -> Result<(), Failed> {
     let counts = value & (egress::TCP | egress::UDP);
-    let namespace = value & !counts;
+    let namespace = value & !(counts | egress::LISTENER);
     if namespace == 0 {
         return Ok(());
     }
@@ -43,6 +46,22 @@ pub fn make(value: u32) -> Result<(), Failed> {
     // Whoever waits for the sockets hears in any case how it went.
     let told = pile.hand_over(&word);
     done.and(told)
+}
+
+/// Hands the listener of the filter over, or the reason why there is none.
+pub fn lend(listener: Result<u64, Failed>) -> Result<(), Failed> {
+    let mut rights = Rights { size: 0, level: 1, kind: 1, descriptors: [-1; egress::MOST] };
+    let mut word = Sockets::default();
+    let mut pile = Pile { rights: &mut rights, count: 0 };
+    match listener {
+        Ok(listener) => {
+            pile.rights.descriptors[0] = listener as i32;
+            pile.count = 1;
+        }
+        Err((step, errno)) => (word.step, word.errno) = (step, errno),
+    }
+    let told = pile.hand_over(&word);
+    listener.and(told)
 }
 
 /// Sockets on their way.

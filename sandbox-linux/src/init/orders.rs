@@ -91,9 +91,14 @@ fn runs_on(processor: i32) -> bool {
 }
 
 fn prepare(order: &Order, filter: &MaybeUninit<[u8; LONGEST]>) -> Result<(), Failed> {
+    let value = order.request.value as u32;
     leave_keyring();
-    network::make(order.request.value as u32)?;
-    attach(filter.as_ptr() as u64, order.attached / 8)
+    network::make(value)?;
+    let (instructions, count) = (filter.as_ptr() as u64, order.attached / 8);
+    if value & egress::LISTENER == 0 {
+        return attach(instructions, count, 0).map(drop);
+    }
+    network::lend(attach(instructions, count, NEW_LISTENER | WAIT_KILLABLE))
 }
 
 /// Drops every capability that this kernel knows from the bounding set, which the payload inherits:
@@ -119,12 +124,17 @@ fn leave_keyring() {
     unsafe { syscall(nr::KEYCTL, [KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0, 0]) };
 }
 
+/// `SECCOMP_FILTER_FLAG_NEW_LISTENER`: the result is a descriptor.
+const NEW_LISTENER: u64 = 1 << 3;
+/// `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`: no signal interrupts a call that is being answered.
+const WAIT_KILLABLE: u64 = 1 << 5;
+
 /// Attaches a filter of that many instructions to this process, and so to all that it starts.
-fn attach(instructions: u64, count: u64) -> Result<(), Failed> {
+fn attach(instructions: u64, count: u64, flags: u64) -> Result<u64, Failed> {
     const PR_SET_NO_NEW_PRIVS: u64 = 38;
     const SET_MODE_FILTER: u64 = 1;
     if count == 0 {
-        return Ok(());
+        return Ok(0);
     }
     // struct sock_fprog: the length, then the address.
     let program = [count, instructions];
@@ -132,7 +142,7 @@ fn attach(instructions: u64, count: u64) -> Result<(), Failed> {
     // SAFETY: changes this process alone, and reads what the host sent.
     step(4, unsafe { syscall(nr::PRCTL, [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0]) })?;
     // SAFETY: as above.
-    step(4, unsafe { syscall(nr::SECCOMP, [SET_MODE_FILTER, 0, address, 0, 0, 0]) }).map(drop)
+    step(4, unsafe { syscall(nr::SECCOMP, [SET_MODE_FILTER, flags, address, 0, 0, 0]) })
 }
 
 /// The result of a call, or the step that it was.

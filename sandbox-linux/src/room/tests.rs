@@ -22,7 +22,7 @@ fn room() -> Result<Room, Box<dyn Error>> {
 fn of(policy: &Policy, cgroup: Cgroup) -> Result<Room, Box<dyn Error>> {
     let plan = Plan::without_command(policy, &Host::current())?;
     let facts = Facts::ask();
-    let birth = ns::birth(&plan, Tier::Namespaces, &facts);
+    let birth = ns::birth(&plan, Tier::Namespaces, &facts, false);
     let helper = Helper::start(birth, &facts, &cgroup)?;
     Ok(Room::open(&plan, &facts, helper, cgroup, None)?)
 }

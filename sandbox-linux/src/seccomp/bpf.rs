@@ -42,6 +42,8 @@ pub(super) const DATA_ARCH: u32 = 4;
 
 /// `SECCOMP_RET_ALLOW`.
 pub(super) const RET_ALLOW: u32 = 0x7fff_0000;
+/// `SECCOMP_RET_USER_NOTIF`.
+pub(super) const RET_USER_NOTIF: u32 = 0x7fc0_0000;
 
 /// `BPF_MAXINSNS`.
 const MAX_LEN: usize = 4096;

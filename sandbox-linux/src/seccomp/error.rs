@@ -7,6 +7,9 @@ pub enum FilterError {
     /// [`Profile::Debug`](super::Profile::Debug) was asked for where host processes are in reach.
     #[error("the debug profile needs namespaces of its own")]
     DebugNeedsNamespaces,
+    /// [`Network::Proxy`](super::Network::Proxy) was asked for in namespaces of the payload's own.
+    #[error("a proxy on the host's loopback is reached from the host's namespaces alone")]
+    ProxyNeedsHost,
     /// The argument rules of a system call did not compile.
     #[error("compile the argument rules of {call}")]
     Rules {

@@ -6,7 +6,12 @@ use super::error::FilterError;
 use super::spec::Arch;
 
 /// Always fails.
-pub(super) fn leaf(_: Arch, call: &'static str, _: &[Check]) -> Result<Vec<Insn>, FilterError> {
+pub(super) fn leaf(
+    _: Arch,
+    call: &'static str,
+    _: &[Check],
+    _: u32,
+) -> Result<Vec<Insn>, FilterError> {
     let source = std::io::Error::from(std::io::ErrorKind::Unsupported);
     Err(FilterError::Rules { call, source: source.into() })
 }

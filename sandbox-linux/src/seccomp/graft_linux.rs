@@ -23,11 +23,13 @@ const CALL: u32 = 0;
 /// the number's load and comparison.
 const PROLOGUE: usize = 5;
 
-/// The leaf program that applies `checks` in order to the arguments of `call`.
+/// The leaf program that applies `checks` in order to the arguments of `call`, and returns `passed`
+/// for those that pass all.
 pub(super) fn leaf(
     arch: Arch,
     call: &'static str,
     checks: &[Check],
+    passed: u32,
 ) -> Result<Vec<Insn>, FilterError> {
     let mut leaf = Vec::new();
     for (index, check) in checks.iter().enumerate() {
@@ -36,6 +38,9 @@ pub(super) fn leaf(
             .and_then(|program| rules_of(call, &program))?;
         if index + 1 < checks.len() {
             chain(&mut body);
+        } else {
+            let allowed = body.iter_mut().filter(|insn| (insn.code, insn.k) == (RET, RET_ALLOW));
+            allowed.for_each(|insn| insn.k = passed);
         }
         leaf.append(&mut body);
     }

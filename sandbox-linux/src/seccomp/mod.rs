@@ -51,7 +51,7 @@ pub use errno::Errno;
 pub use error::FilterError;
 pub use spec::{Arch, FilterSpec, Metadata, Network, Profile, Scope};
 
-use bpf::{DATA_ARCH, DATA_NR, JEQ, LD, RET, RET_ALLOW, jump, ret_errno, stmt};
+use bpf::{DATA_ARCH, DATA_NR, JEQ, LD, RET, RET_ALLOW, RET_USER_NOTIF, jump, ret_errno, stmt};
 use ruling::Ruling;
 use tree::Action;
 
@@ -65,17 +65,23 @@ pub enum Verdict {
     Errno(Errno),
     /// It is made if its arguments pass; the text says what they must be.
     Checked(&'static str),
+    /// The launcher makes it for the payload if its arguments pass; the text says what they must be.
+    Asked(&'static str),
 }
 
 /// Compiles the filter for `spec`.
 ///
 /// # Errors
 ///
-/// [`FilterError::DebugNeedsNamespaces`] for a specification that has no filter; the others tell
+/// [`FilterError::DebugNeedsNamespaces`] and [`FilterError::ProxyNeedsHost`] for specifications that
+/// have no filter; the others tell
 /// of defects, or of a host other than Linux, where argument rules cannot be compiled.
 pub fn compile(spec: &FilterSpec) -> Result<Program, FilterError> {
     if spec.profile == Profile::Debug && !spec.may_debug() {
         return Err(FilterError::DebugNeedsNamespaces);
+    }
+    if spec.network == Network::Proxy && spec.scope == Scope::Namespaced {
+        return Err(FilterError::ProxyNeedsHost);
     }
     let unknown = Action::Return(ret_errno(Errno::ENOSYS));
     let mut leaves = Vec::new();
@@ -85,7 +91,12 @@ pub fn compile(spec: &FilterSpec) -> Result<Program, FilterError> {
             Ruling::Allow => Action::Return(RET_ALLOW),
             Ruling::Fail(errno) => Action::Return(ret_errno(errno)),
             Ruling::Checked { checks, .. } => {
-                Action::Leaf(intern(&mut leaves, graft::leaf(spec.arch, name, &checks)?))
+                let leaf = graft::leaf(spec.arch, name, &checks, RET_ALLOW)?;
+                Action::Leaf(intern(&mut leaves, leaf))
+            }
+            Ruling::Asked { checks, .. } => {
+                let leaf = graft::leaf(spec.arch, name, &checks, RET_USER_NOTIF)?;
+                Action::Leaf(intern(&mut leaves, leaf))
             }
         };
         actions.insert(number, action);
@@ -110,6 +121,7 @@ pub fn describe(spec: &FilterSpec) -> Vec<(&'static str, Verdict)> {
             Ruling::Allow => (name, Verdict::Allow),
             Ruling::Fail(errno) => (name, Verdict::Errno(errno)),
             Ruling::Checked { why, .. } => (name, Verdict::Checked(why)),
+            Ruling::Asked { why, .. } => (name, Verdict::Asked(why)),
         })
         .collect()
 }

@@ -40,6 +40,13 @@ pub(super) enum Ruling {
         /// The checks in order.
         checks: Vec<Check>,
     },
+    /// As [`Ruling::Checked`], and it is not made: whoever listens to the filter answers it.
+    Asked {
+        /// What is checked, for people.
+        why: &'static str,
+        /// The checks in order.
+        checks: Vec<Check>,
+    },
 }
 
 impl Ruling {

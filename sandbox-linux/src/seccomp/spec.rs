@@ -51,6 +51,9 @@ pub enum Network {
     None,
     /// The host's network is in use.
     Host,
+    /// Nothing but a proxy on the host's loopback; for [`Scope::Shared`] alone. Sockets are made by the
+    /// launcher, who listens to the filter.
+    Proxy,
 }
 
 /// How much of the kernel a payload gets to see.
@@ -96,10 +99,11 @@ pub struct FilterSpec {
 impl FilterSpec {
     /// Every specification for a processor, in an order that stays.
     ///
-    /// Some have no filter: [`Profile::Debug`] wants [`Scope::Namespaced`].
+    /// Some have no filter: [`Profile::Debug`] wants [`Scope::Namespaced`], and [`Network::Proxy`]
+    /// [`Scope::Shared`].
     pub fn all(arch: Arch) -> impl Iterator<Item = Self> {
         let scopes = [Scope::Namespaced, Scope::Shared].into_iter();
-        let networks = [Network::None, Network::Host];
+        let networks = [Network::None, Network::Host, Network::Proxy];
         let profiles = [Profile::Default, Profile::Strict, Profile::Debug];
         let of_metadata = [Metadata::Allow, Metadata::Refuse];
         scopes

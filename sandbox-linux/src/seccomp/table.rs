@@ -118,7 +118,8 @@ pub(super) const TABLE: &[(Class, &[&str])] = &[
     // ---- Sockets ----
     (Guarded(guards::socket, 0), &["socket"]),
     (Guarded(guards::socketpair, 0), &["socketpair"]),
-    (Allow, &["bind", "listen", "accept", "accept4", "connect", "shutdown", "getsockname"]),
+    (Guarded(guards::visitors, 0), &["bind", "listen"]),
+    (Allow, &["accept", "accept4", "connect", "shutdown", "getsockname"]),
     (Allow, &["getpeername", "getsockopt", "recvfrom", "recvmsg", "recvmmsg"]),
     (Guarded(guards::send_flags, 2), &["sendmsg"]),
     (Guarded(guards::send_flags, 3), &["sendto", "sendmmsg"]),

@@ -4,6 +4,7 @@ mod child;
 mod clone;
 mod domain;
 mod idmap;
+pub(crate) mod notify;
 mod plain;
 mod signals;
 

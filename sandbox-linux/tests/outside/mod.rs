@@ -2,6 +2,8 @@
 //! knows them, and a program that asks for them from inside.
 #![allow(dead_code, clippy::print_stdout, reason = "shared by tests that each use a part")]
 
+pub(crate) mod proxied;
+
 use std::error::Error;
 use std::fs;
 use std::io::{self, Read, Write};
@@ -47,7 +49,7 @@ pub(crate) fn inside() -> Outcome {
             ["many", count, host, port] => many(count.parse()?, host, port.parse()?),
             ["wait"] => wait(),
             ["hold", host, port] => hold(host, port.parse()?),
-            _ => return Err(format!("{line:?} is nothing to try").into()),
+            _ => proxied::tried(&words).ok_or_else(|| format!("{line:?} is nothing to try"))?,
         };
         println!("|{}", said.unwrap_or_else(|error| named(&error)));
     }
@@ -60,6 +62,13 @@ fn named(error: &io::Error) -> String {
         Some(libc::ECONNREFUSED) => "ECONNREFUSED".into(),
         Some(libc::ECONNRESET | libc::EPIPE) => "ECONNRESET".into(),
         Some(libc::EAGAIN) => "nothing".into(),
+        Some(libc::EPERM) => "EPERM".into(),
+        Some(libc::ENOSYS) => "ENOSYS".into(),
+        Some(libc::EMFILE) => "EMFILE".into(),
+        Some(libc::EAFNOSUPPORT) => "EAFNOSUPPORT".into(),
+        Some(libc::EPROTONOSUPPORT) => "EPROTONOSUPPORT".into(),
+        Some(libc::EOPNOTSUPP) => "EOPNOTSUPP".into(),
+        Some(libc::ENOPROTOOPT) => "ENOPROTOOPT".into(),
         _ => error.to_string(),
     }
 }
@@ -185,7 +194,10 @@ fn wait() -> io::Result<String> {
 
 /// Has a connection carry something, and waits for its end.
 fn hold(host: &str, port: u16) -> io::Result<String> {
-    let mut stream = TcpStream::connect((host, port))?;
+    held(TcpStream::connect((host, port))?)
+}
+
+fn held(mut stream: TcpStream) -> io::Result<String> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(b"hello")?;
     let mut buffer = [0; 100];
@@ -243,6 +255,8 @@ pub(crate) fn v4(last: u8) -> IpAddr {
 pub(crate) enum Means {
     Diverted,
     ByPort,
+    /// On the Landlock tier, where programs have to know of a proxy.
+    Proxied,
 }
 
 /// A place to run the program in.
@@ -265,10 +279,14 @@ impl World {
         resolver = resolver.with("rebound.test".parse()?, [v4(2)]);
         resolver = resolver.with("sixth.test".parse()?, [Ipv6Addr::LOCALHOST.into()]);
         let dialler = Dialler::default().resolver(resolver);
-        let confinement = LinuxConfinement::new(TierChoice::Namespaces)?
-            .gateway(move |setup| setup.dialler(dialler.clone()));
+        let tier = match means {
+            Means::Proxied => TierChoice::Landlock,
+            Means::Diverted | Means::ByPort => TierChoice::Namespaces,
+        };
+        let confinement =
+            LinuxConfinement::new(tier)?.gateway(move |setup| setup.dialler(dialler.clone()));
         let confinement = Arc::new(match means {
-            Means::Diverted => confinement,
+            Means::Diverted | Means::Proxied => confinement,
             Means::ByPort => confinement.without_filters(),
         });
         let folder = tempfile::tempdir_in("/var/tmp")?;

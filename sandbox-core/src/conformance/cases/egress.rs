@@ -17,18 +17,22 @@ pub(super) const CASES: &[Case] = &[
 fn unlisted(cx: &Context<'_>) -> Verdict {
     let (one, other) = (Greeter::start()?, Greeter::start()?);
     let policy = cx.policy()?.allow_hosts([one.rule()])?;
-    let answer = cx.ask_one(policy, &["tcp", &other.address()])?;
-    answer.refused()?;
-    at_once(&answer)?;
+    for command in ["tcp", "reach"] {
+        let answer = cx.ask_one(policy.clone(), &[command, &other.address()])?;
+        answer.refused()?;
+        at_once(&answer)?;
+    }
     ensure(other.came() == 0, || "the host's server was reached".into())
 }
 
 fn not_private(cx: &Context<'_>) -> Verdict {
     let greeter = Greeter::start()?;
     let policy = cx.policy()?.allow_hosts([greeter.address()])?;
-    let answer = cx.ask_one(policy, &["tcp", &greeter.address()])?;
-    answer.refused()?;
-    at_once(&answer)?;
+    for command in ["tcp", "reach"] {
+        let answer = cx.ask_one(policy.clone(), &[command, &greeter.address()])?;
+        answer.refused()?;
+        at_once(&answer)?;
+    }
     ensure(greeter.came() == 0, || "the host's server was reached".into())
 }
 

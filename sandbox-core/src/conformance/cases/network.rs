@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use crate::capability::Enforcement;
 use crate::capability::Feature::{self, NetworkAllowList, NetworkDeny, UnixSockets};
-use crate::conformance::context::{Context, at, ensure};
+use crate::conformance::context::{Context, all_refused, at, ensure};
 use crate::conformance::{Case, Stop, Verdict};
+use crate::egress::Level;
+use crate::error::SandboxError;
 use crate::policy::PolicyBuilder;
-use crate::policy::network::NetworkPolicy;
+use crate::policy::network::{MinimumLevel, NetworkPolicy};
 
 pub(super) const CASES: &[Case] = &[
     Case::promise("network::tcp_is_refused", &[NetworkDeny], tcp_v4),
@@ -37,6 +39,9 @@ pub(super) const CASES: &[Case] = &[
         unlisted_udp,
     ),
     Case::works("network::a_listed_host_is_reached", listed).under(&[NetworkAllowList]),
+    Case::promise("network::without_a_proxy_the_level_holds", &[NetworkAllowList], unproxied),
+    Case::works("network::a_demanded_level_is_reached_or_refused", level)
+        .under(&[NetworkAllowList]),
     Case::works("network::own_socket_pairs_work", own_pairs),
     Case::works("network::own_servers_work", own_server).under(&[NetworkDeny]),
     Case::works("network::own_unix_servers_work", own_unix_server).under(&[UnixSockets]),
@@ -108,7 +113,7 @@ fn listed(cx: &Context<'_>) -> Verdict {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let to = listener.local_addr()?.to_string();
     let _contacts = serve(move || listener.accept().map(|(stream, _)| stream));
-    cx.ask_one(listing(cx, &to)?, &["tcp", &to])?.says("host")
+    cx.ask_one(listing(cx, &to)?, &["reach", &to])?.says("host")
 }
 
 /// The same address with another port, other addresses, and the other family.
@@ -119,8 +124,39 @@ fn unlisted(cx: &Context<'_>) -> Verdict {
         let to = listener.local_addr()?.to_string();
         let contacts = serve(move || listener.accept().map(|(stream, _)| stream));
         let policy = listing(cx, &known.local_addr()?.to_string())?;
-        cx.ask_one(policy, &["tcp", &to])?.refused()?;
+        let answers = cx.ask(policy, &[&["tcp", &to], &["reach", &to]])?;
+        all_refused(&answers)?;
         contacts.none()?;
+    }
+    Ok(())
+}
+
+/// A program that heeds no variables reaches as much as the level says: all that is listed, or nothing.
+fn unproxied(cx: &Context<'_>) -> Verdict {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let to = listener.local_addr()?.to_string();
+    let contacts = serve(move || listener.accept().map(|(stream, _)| stream));
+    let answer = cx.ask_one(listing(cx, &to)?, &["tcp", &to])?;
+    if cx.capabilities().egress == Some(Level::Transparent) {
+        return answer.says("host");
+    }
+    answer.refused()?;
+    contacts.none()
+}
+
+/// A policy says for how many programs its list has to hold.
+fn level(cx: &Context<'_>) -> Verdict {
+    let request = cx.request(&[&["cwd"]]);
+    let reached = cx.capabilities().egress;
+    for minimum in [MinimumLevel::Transparent, MinimumLevel::ProxyAwareOnly] {
+        let policy = listing(cx, "127.0.0.1:1")?.minimum_level(minimum);
+        let enough = reached.as_ref().is_some_and(|level| minimum.is_reached_by(level));
+        let refused = match cx.attempt(policy, &request)? {
+            Ok(_) => false,
+            Err(SandboxError::LevelNotReached { .. }) => true,
+            Err(error) => return Err(error.into()),
+        };
+        ensure(refused != enough, || format!("{minimum} of {reached:?}: refused is {refused}"))?;
     }
     Ok(())
 }

@@ -12,7 +12,8 @@ use super::{Command, Got, Words, done};
 
 pub(super) const COMMANDS: &[Command] = &[
     ("tcp", |w| tcp(w)),
-    ("tcp-hold", |w| hold(w)),
+    ("reach", |w| reach(w)),
+    ("reach-hold", |w| hold(w)),
     ("udp", |w| udp(w)),
     ("unix", |w| greeting(UnixStream::connect(w.path(0))?)),
     ("unix-datagram", |w| done(datagram(w))),
@@ -39,9 +40,53 @@ fn tcp(words: &Words<'_>) -> Got {
     read_line(&mut stream)
 }
 
+/// As a program that heeds the variables which name a proxy, where there are any.
+fn reach(words: &Words<'_>) -> Got {
+    read_line(&mut dial(address(words)?)?)
+}
+
+/// Connects by the proxy of the variables, if they name one.
+fn dial(to: SocketAddr) -> io::Result<TcpStream> {
+    let stream = match std::env::var("ALL_PROXY") {
+        Err(_) => TcpStream::connect_timeout(&to, PATIENCE)?,
+        Ok(url) => through(&url, to)?,
+    };
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// Connects by a SOCKS5 proxy that wants a password (RFC 1928, RFC 1929).
+fn through(url: &str, to: SocketAddr) -> io::Result<TcpStream> {
+    let odd = || io::Error::other("the proxy's variable is odd");
+    let rest = url.strip_prefix("socks5h://").ok_or_else(odd)?;
+    let (pair, proxy) = rest.split_once('@').ok_or_else(odd)?;
+    let (name, password) = pair.split_once(':').ok_or_else(odd)?;
+    let proxy = proxy.parse().map_err(io::Error::other)?;
+    let mut stream = TcpStream::connect_timeout(&proxy, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let host = to.ip().to_string();
+    let counted = |text: &str| [&[text.len() as u8], text.as_bytes()].concat();
+    let port = to.port().to_be_bytes();
+    let request = [&[5, 1, 0, 3][..], &counted(&host), &port].concat();
+    let shown = [&[1][..], &counted(name), &counted(password)].concat();
+    for (said, expected) in
+        [(vec![5, 1, 2], vec![5, 2]), (shown, vec![1, 0]), (request, vec![5, 0])]
+    {
+        stream.write_all(&said)?;
+        let mut answer = vec![0; expected.len()];
+        stream.read_exact(&mut answer)?;
+        if answer != expected {
+            return Err(io::Error::other(format!("the proxy refused: {answer:?}")));
+        }
+    }
+    // Of the last answer an address and a port are left.
+    stream.read_exact(&mut [0; 8])?;
+    Ok(stream)
+}
+
 /// Says that it was greeted, and waits for the end of the connection: a reset is an error.
 fn hold(words: &Words<'_>) -> Got {
-    let mut stream = TcpStream::connect_timeout(&address(words)?, PATIENCE)?;
+    let mut stream = dial(address(words)?)?;
     stream.set_read_timeout(Some(LONG))?;
     read_line(&mut stream)?;
     super::say("ready")?;

@@ -27,7 +27,7 @@ fn listing(greeters: &[&Greeter]) -> Verdict<NetworkPolicy> {
     let rule = |greeter: &&Greeter| greeter.rule().parse::<HostRule>();
     let rules: Result<Vec<_>, _> = greeters.iter().map(rule).collect();
     let allowed_hosts = rules.map_err(crate::policy::PolicyError::from)?;
-    Ok(NetworkPolicy::Limited { allowed_hosts })
+    Ok(NetworkPolicy::limited(allowed_hosts))
 }
 
 fn open<'a>(cx: &'a Scene<'_>, network: NetworkPolicy) -> Verdict<Sandbox<'a>> {
@@ -47,11 +47,13 @@ fn network(sandbox: &Sandbox<'_>, seen: u64) -> Verdict<SessionNetwork> {
 /// Those and no others are reached, as the session says itself.
 fn reaches(sandbox: &Sandbox<'_>, yes: &[&Greeter], no: &[&Greeter]) -> Verdict {
     for greeter in yes {
-        sandbox.ask_one(&["tcp", &greeter.address()])?.says(GREETING)?;
+        sandbox.ask_one(&["reach", &greeter.address()])?.says(GREETING)?;
     }
     for greeter in no {
         let before = greeter.came();
-        sandbox.ask_one(&["tcp", &greeter.address()])?.refused()?;
+        for command in ["reach", "tcp"] {
+            sandbox.ask_one(&[command, &greeter.address()])?.refused()?;
+        }
         ensure(greeter.came() == before, || "the host's server was reached".into())?;
     }
     let (said, known) = (network(sandbox, u64::MAX)?, listing(yes)?);
@@ -87,7 +89,7 @@ fn taken_away(cx: &Scene<'_>) -> Verdict {
     let (one, other) = (Greeter::start()?, Greeter::start()?);
     let sandbox = open(cx, listing(&[&one, &other])?)?;
     let hold = |greeter: &Greeter| {
-        sandbox.start(probing(&[&["tcp-hold", &greeter.address(), &*cx.token]]))
+        sandbox.start(probing(&[&["reach-hold", &greeter.address(), &*cx.token]]))
     };
     let (cut, kept) = (hold(&one)?, hold(&other)?);
     let tasks = sandbox.tasks()?;

@@ -46,6 +46,9 @@ pub enum Reason {
     /// A proxy protocol, or a command of one, that is not offered.
     #[error("the proxy offers HTTP and SOCKS5 CONNECT alone")]
     Unsupported,
+    /// A client did not show the key of the proxy, so it is none of the sandbox's.
+    #[error("the client did not show the proxy's key, which the proxy variables carry")]
+    Unauthenticated,
     /// As many connections as there may be are open.
     #[error("{limit} connections are open, as many as there may be")]
     TooMany {
@@ -91,6 +94,7 @@ impl Reason {
             Self::Tunnel => "tunnel",
             Self::HiddenHosts => "hidden_hosts",
             Self::Unsupported => "unsupported",
+            Self::Unauthenticated => "unauthenticated",
             Self::TooMany { .. } => "too_many_connections",
             Self::Spent { .. } => "bytes_spent",
             Self::Told { code, .. } => code,

@@ -40,7 +40,7 @@ pub(super) async fn proxied(shared: &Shared, mut client: Side) {
     if let Some(reason) = shared.full(place.is_some()) {
         return Entry::nameless(&shared.log, &shared.session).deny(reason);
     }
-    match greet(&mut client.stream, shared.limits.greeting).await {
+    match greet(&mut client.stream, shared.limits.greeting, shared.key.as_ref()).await {
         Ok(Greeting::Tunnel { target, port, early, voice }) => {
             let found = shared.access.identify(target.clone());
             let unknown = found.as_ref().err().cloned();
@@ -53,6 +53,8 @@ pub(super) async fn proxied(shared: &Shared, mut client: Side) {
         }
         Ok(Greeting::Requests(bytes)) => requests(shared, client, bytes).await,
         Err(Ungreeted::Gone) => client.done(),
+        // No decision: it comes again, with the key.
+        Err(Ungreeted::Challenged) => tell(client, Voice::Http, Trouble::Keyless).await,
         Err(Ungreeted::Refused(voice, reason)) => {
             let entry = Entry::nameless(&shared.log, &shared.session);
             refuse(client, entry, voice, DialError::Denied(reason)).await;
@@ -209,7 +211,7 @@ async fn carry(
 }
 
 /// Records why there is no connection, and tells the client in its own words.
-async fn refuse(mut client: Side, entry: Entry, voice: Voice, error: DialError) {
+async fn refuse(client: Side, entry: Entry, voice: Voice, error: DialError) {
     // Recorded first: whoever gives up waiting for the client must not lose it.
     match &error {
         DialError::Denied(reason) => entry.deny(reason.clone()),
@@ -223,6 +225,11 @@ async fn refuse(mut client: Side, entry: Entry, voice: Voice, error: DialError) 
         DialError::Unresolved(_) => Trouble::Unresolved,
         DialError::Unreachable(_) => Trouble::Unreachable,
     };
+    tell(client, voice, trouble).await;
+}
+
+/// Tells a client why not, and lets it read that.
+async fn tell(mut client: Side, voice: Voice, trouble: Trouble<'_>) {
     voice.refuse(&mut client.stream, trouble).await;
     let mut unread = (&mut client.stream).take(UNREAD);
     // Whatever comes of it, the client has had its time.

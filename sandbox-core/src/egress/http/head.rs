@@ -13,6 +13,8 @@ pub struct Head {
     pub(crate) framing: Framing,
     /// What the client offers to change to, lower case.
     pub(crate) upgrade: Option<String>,
+    /// What it shows a proxy, to be served.
+    pub(crate) credentials: Option<String>,
 }
 
 /// The four forms of a request's target (RFC 9112, section 3.2).
@@ -68,6 +70,7 @@ impl Head {
             host: fields.host,
             framing,
             upgrade: fields.upgrade,
+            credentials: fields.credentials,
         })
     }
 
@@ -185,6 +188,7 @@ struct Fields {
     length: Option<u64>,
     chunked: bool,
     upgrade: Option<String>,
+    credentials: Option<String>,
 }
 
 impl Fields {
@@ -204,6 +208,10 @@ impl Fields {
                 let known = value()?.eq_ignore_ascii_case("chunked");
                 let again = std::mem::replace(&mut self.chunked, true);
                 if known && !again { Ok(()) } else { Err(Malformed::Framing) }
+            }
+            "proxy-authorization" => {
+                let shown = value()?.to_owned();
+                self.credentials.replace(shown).map_or(Ok(()), |_| Err(Malformed::Field))
             }
             "upgrade" => {
                 let offers = self.upgrade.get_or_insert_default();

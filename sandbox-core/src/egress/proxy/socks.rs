@@ -1,4 +1,4 @@
-//! The messages of SOCKS5 (RFC 1928) that a server reads.
+//! The messages of SOCKS5 (RFC 1928, RFC 1929) that a server reads.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,10 @@ use crate::egress::rules::Target;
 
 pub(super) const VERSION: u8 = 5;
 pub(super) const OLD_VERSION: u8 = 4;
-pub(super) const NO_AUTHENTICATION: u8 = 0;
+/// The method without authentication.
+pub const NO_AUTHENTICATION: u8 = 0;
+/// The method of a name and a password.
+pub const PASSWORD: u8 = 2;
 pub(super) const NO_METHOD: u8 = 0xff;
 
 /// The command that is offered.
@@ -36,20 +39,52 @@ pub struct Request {
 }
 
 /// Reads the methods of authentication that a client offers: how long the message is, and whether
-/// no authentication is among them. `None` while it is not whole.
+/// the wanted one is among them. `None` while it is not whole.
 ///
 /// # Errors
 /// [`Malformed::Socks`].
-pub fn methods(bytes: &[u8]) -> Result<Option<(usize, bool)>, Malformed> {
+pub fn methods(bytes: &[u8], wanted: u8) -> Result<Option<(usize, bool)>, Malformed> {
     match bytes {
         [version, ..] if *version != VERSION => Err(Malformed::Socks),
         [_, 0, ..] => Err(Malformed::Socks),
         [_, count, rest @ ..] => {
             let methods = rest.get(..usize::from(*count));
-            Ok(methods.map(|all| (2 + all.len(), all.contains(&NO_AUTHENTICATION))))
+            Ok(methods.map(|all| (2 + all.len(), all.contains(&wanted))))
         }
         _ => Ok(None),
     }
+}
+
+/// The version of the messages about a password.
+const PASSWORD_VERSION: u8 = 1;
+
+/// What a client is told of its password.
+pub(super) fn judged(is_right: bool) -> [u8; 2] {
+    [PASSWORD_VERSION, u8::from(!is_right)]
+}
+
+/// Reads a name and a password: how long the message is, and the two with a colon between them.
+/// `None` while it is not whole.
+///
+/// # Errors
+/// [`Malformed::Socks`] for another version.
+pub fn password(bytes: &[u8]) -> Result<Option<(usize, Vec<u8>)>, Malformed> {
+    let [version, rest @ ..] = bytes else { return Ok(None) };
+    if *version != PASSWORD_VERSION {
+        return Err(Malformed::Socks);
+    }
+    let read = || {
+        let (name, rest) = counted(rest)?;
+        let (password, rest) = counted(rest)?;
+        Some((bytes.len() - rest.len(), [name, b":", password].concat()))
+    };
+    Ok(read())
+}
+
+/// Bytes behind their number, and what stands behind them.
+fn counted(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first()?;
+    rest.split_at_checked((*length).into())
 }
 
 /// Reads a request and how long it is; `None` while it is not whole.
@@ -115,12 +150,25 @@ mod tests {
 
     #[test]
     fn methods_are_read() {
-        assert_eq!(methods(&[5, 2, 1, 0, 9]), Ok(Some((4, true))));
-        assert_eq!(methods(&[5, 1, 2]), Ok(Some((3, false))));
-        assert_eq!(methods(&[5, 2, 0]), Ok(None));
-        assert_eq!(methods(&[5]), Ok(None));
-        assert_eq!(methods(&[5, 0]), Err(Malformed::Socks));
-        assert_eq!(methods(&[4, 1, 0]), Err(Malformed::Socks));
+        assert_eq!(methods(&[5, 2, 1, 0, 9], 0), Ok(Some((4, true))));
+        assert_eq!(methods(&[5, 1, 2], 0), Ok(Some((3, false))));
+        assert_eq!(methods(&[5, 2, 0, 2], PASSWORD), Ok(Some((4, true))));
+        assert_eq!(methods(&[5, 2, 0], 0), Ok(None));
+        assert_eq!(methods(&[5], 0), Ok(None));
+        assert_eq!(methods(&[5, 0], 0), Err(Malformed::Socks));
+        assert_eq!(methods(&[4, 1, 0], 0), Err(Malformed::Socks));
+    }
+
+    #[test]
+    fn a_password_is_read_once_it_is_whole() {
+        let whole = [&[1, 4][..], b"name", &[6], b"secret"].concat();
+        for cut in 0..whole.len() {
+            assert_eq!(password(&whole[..cut]), Ok(None), "{cut}");
+        }
+        let longer = [&whole[..], b"more"].concat();
+        assert_eq!(password(&longer), Ok(Some((whole.len(), b"name:secret".to_vec()))));
+        assert_eq!(password(&[1, 0, 0]), Ok(Some((3, b":".to_vec()))));
+        assert_eq!(password(&[5, 1, 0]), Err(Malformed::Socks));
     }
 
     #[test]
@@ -168,7 +216,8 @@ mod tests {
                 prop_assert!(length <= bytes.len());
                 prop_assert_eq!(request(&bytes[..length - 1]), Ok(None));
             }
-            let _ = methods(&bytes);
+            let _ = methods(&bytes, 0);
+            let _ = password(&bytes);
         }
     }
 }

@@ -6,6 +6,15 @@ const SOON: Duration = Duration::from_secs(5);
 
 /// Greets with these bytes, in pieces of this size; what the proxy made of it and said.
 async fn greeted(bytes: &[u8], size: usize) -> (Result<Greeting, Ungreeted>, Vec<u8>) {
+    keyed(bytes, size, None).await
+}
+
+/// The same, where a key may have to be shown.
+async fn keyed(
+    bytes: &[u8],
+    size: usize,
+    key: Option<&Key>,
+) -> (Result<Greeting, Ungreeted>, Vec<u8>) {
     let (mut client, mut server) = duplex(64);
     let bytes = bytes.to_vec();
     let talking = tokio::spawn(async move {
@@ -19,7 +28,7 @@ async fn greeted(bytes: &[u8], size: usize) -> (Result<Greeting, Ungreeted>, Vec
         let _ = client.read_to_end(&mut said).await;
         said
     });
-    let outcome = greet(&mut server, SOON).await;
+    let outcome = greet(&mut server, SOON, key).await;
     drop(server);
     (outcome, talking.await.unwrap())
 }
@@ -86,7 +95,7 @@ async fn what_is_not_offered_is_refused_in_its_own_words() {
             Voice::Socks,
             Reason::Unsupported,
         ),
-        (b"\x05\x01\x02", Voice::Silent, Reason::Unsupported),
+        (b"\x05\x01\x02", Voice::Answered, Reason::Unsupported),
         (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", Voice::Http, Reason::Unsupported),
         (b"GET / HTTP/1.1\nHost: a\n\n", Voice::Http, Malformed::Line.into()),
         (b"CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n", Voice::Http, Malformed::Target.into()),
@@ -108,6 +117,59 @@ async fn what_is_not_offered_is_refused_in_its_own_words() {
     assert!(outcome.is_err() && said == [5, 0xff]);
 }
 
+/// The field that shows what stands in front of the host of a proxy's URL.
+fn field(userinfo: &str) -> String {
+    use base64::Engine as _;
+    let encoded = base64::engine::general_purpose::STANDARD.encode(userinfo);
+    format!("Proxy-Authorization: Basic {encoded}\r\n")
+}
+
+#[tokio::test]
+async fn whoever_shows_the_key_is_served() {
+    let key = Key::new([9; Key::SIZE]);
+    let shown = field(key.userinfo());
+    let head = format!("CONNECT a.example:443 HTTP/1.1\r\nHost: a.example\r\n{shown}\r\n");
+    let (outcome, said) = keyed(head.as_bytes(), 9, Some(&key)).await;
+    assert_eq!((tunnel(outcome).0, said), ("a.example".to_owned(), vec![]));
+    let (name, password) = key.userinfo().split_once(':').unwrap();
+    let counted = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    let socks = [
+        &b"\x05\x02\x00\x02\x01"[..],
+        &counted(name),
+        &counted(password),
+        b"\x05\x01\x00\x03\x09a.example\x01\xbb",
+    ];
+    for size in [1, 999] {
+        let (outcome, said) = keyed(&socks.concat(), size, Some(&key)).await;
+        assert_eq!((tunnel(outcome).0, said), ("a.example".to_owned(), vec![5, 2, 1, 0]));
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_is_refused_or_asked_for_the_key() {
+    let key = Key::new([9; Key::SIZE]);
+    let other = field(Key::new([8; Key::SIZE]).userinfo());
+    for line in
+        ["CONNECT a.example:443 HTTP/1.1", "GET http://a.example/ HTTP/1.1", "GET / HTTP/1.1"]
+    {
+        let head = format!("{line}\r\nHost: a.example\r\n");
+        let (outcome, _) = keyed(format!("{head}\r\n").as_bytes(), 999, Some(&key)).await;
+        assert!(matches!(outcome, Err(Ungreeted::Challenged)), "{outcome:?}");
+        let (outcome, _) = keyed(format!("{head}{other}\r\n").as_bytes(), 999, Some(&key)).await;
+        assert_eq!(refused(outcome), (Voice::Http, Reason::Unauthenticated));
+        let twice = format!("{head}{other}{}\r\n", field(key.userinfo()));
+        let (outcome, _) = keyed(twice.as_bytes(), 999, Some(&key)).await;
+        assert_eq!(refused(outcome), (Voice::Http, Malformed::Field.into()));
+    }
+    let open = b"\x05\x01\x00\x05\x01\x00\x03\x09a.example\x01\xbb";
+    let wrong = b"\x05\x01\x02\x01\x01a\x01b\x05\x01\x00\x03\x09a.example\x01\xbb";
+    for (bytes, answer) in [(&open[..], &[5, 0xff][..]), (wrong, &[5, 2, 1, 1])] {
+        let (outcome, said) = keyed(bytes, 999, Some(&key)).await;
+        assert_eq!(refused(outcome), (Voice::Answered, Reason::Unauthenticated));
+        assert_eq!(said, answer);
+    }
+}
+
 #[tokio::test]
 async fn a_greeting_is_bounded() {
     let long = [b"GET http://a/ HTTP/1.1\r\nX: ".as_slice(), &vec![b'a'; MOST]].concat();
@@ -119,11 +181,11 @@ async fn a_slow_client_is_given_up() {
     for (bytes, voice) in [(&b"GET http"[..], Voice::Http), (b"\x05\x01", Voice::Socks)] {
         let (mut client, mut server) = duplex(64);
         client.write_all(bytes).await.unwrap();
-        let outcome = greet(&mut server, SOON).await;
+        let outcome = greet(&mut server, SOON, None).await;
         assert_eq!(refused(outcome), (voice, Reason::Unfinished));
     }
     let (_client, mut server) = duplex(64);
-    assert!(matches!(greet(&mut server, SOON).await, Err(Ungreeted::Gone)));
+    assert!(matches!(greet(&mut server, SOON, None).await, Err(Ungreeted::Gone)));
 }
 
 #[tokio::test]
@@ -141,6 +203,9 @@ async fn refusals_are_words_of_the_protocol() {
     assert!(page.starts_with("HTTP/1.1 403 Forbidden\r\n") && page.contains("not approved"));
     let (head, body) = page.split_once("\r\n\r\n").unwrap();
     assert!(head.contains(&format!("Content-Length: {}", body.len())));
+    let page = said(Voice::Http, Trouble::Keyless).await;
+    let page = String::from_utf8(page).unwrap();
+    assert!(page.starts_with("HTTP/1.1 407 ") && page.contains("\r\nProxy-Authenticate: Basic "));
     assert_eq!(said(Voice::Socks, Trouble::Denied(&Reason::NotApproved)).await[..2], [5, 2]);
     assert_eq!(said(Voice::Socks, Trouble::Unreachable).await[..2], [5, 5]);
     assert_eq!(said(Voice::OldSocks, Trouble::Unresolved).await[..2], [0, 91]);

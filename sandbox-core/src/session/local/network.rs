@@ -31,7 +31,7 @@ impl Live {
         let plan = Plan { network, ..plan };
         let report = judge(&plan)?;
         match (&plan.network, self.enclosure().egress()) {
-            (NetworkPolicy::Limited { allowed_hosts }, Some(egress)) => {
+            (NetworkPolicy::Limited { allowed_hosts, .. }, Some(egress)) => {
                 egress.set_rules(allowed_hosts)?;
             }
             (wanted, egress) => {
@@ -63,7 +63,7 @@ fn no_way(wanted: &NetworkPolicy, has_rules: bool) -> &'static str {
         NetworkPolicy::Unrestricted => {
             "the host's network in a session that was made without it: make a new session"
         }
-        NetworkPolicy::Limited { allowed_hosts } if !allowed_hosts.is_empty() => {
+        NetworkPolicy::Limited { allowed_hosts, .. } if !allowed_hosts.is_empty() => {
             "host rules in a session that was made without any, or with a pool: make a new session \
              with at least one"
         }
@@ -78,8 +78,7 @@ fn no_way(wanted: &NetworkPolicy, has_rules: bool) -> &'static str {
 /// Opens the file that a session's decisions are written to, before anything is there to decide.
 pub(super) fn open_log(spec: &SandboxSpec, plan: &Plan) -> Result<Option<File>> {
     let Some(path) = &spec.net_log else { return Ok(None) };
-    let lists = !plan.network.is_denied() && plan.network != NetworkPolicy::Unrestricted;
-    if !lists || spec.pool.is_some() {
+    if !plan.network.lists_hosts() || spec.pool.is_some() {
         let why = "a log of decisions is kept of a session that lists hosts and has no pool: add a \
                    host, or leave one of the two out";
         return Err(SandboxError::InvalidRequest(why.into()));

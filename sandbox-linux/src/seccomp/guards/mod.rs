@@ -15,4 +15,4 @@ pub(super) use ioctl::ioctl;
 pub(super) use memory::memfd_create;
 pub(super) use process::{clone, personality, prctl, prlimit64, seccomp, unshare};
 pub(super) use scheduling::{ioprio_set, sched_pid, sched_setscheduler, setpriority};
-pub(super) use sockets::{send_flags, setsockopt, socket, socketpair};
+pub(super) use sockets::{send_flags, setsockopt, socket, socketpair, visitors};

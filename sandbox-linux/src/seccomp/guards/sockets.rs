@@ -4,11 +4,18 @@
 //! |---|---|---|---|
 //! | namespaced | yes | yes (without a network: an empty namespace with a loopback) | yes |
 //! | shared, host | no | yes | no |
+//! | shared, proxy | no | INET, INET6: TCP, made by the launcher | no |
 //! | shared, none | no | no | no |
 //!
 //! In the shared scope nothing stands between connect(2) and a pathname socket such as a
 //! container engine's or an SSH agent's, so UNIX sockets come in connected pairs only; a
 //! datagram pair would not do, since sendto(2) takes a path.
+//!
+//! With a proxy the payload makes no socket that could reach anything: socket(2) is answered by the
+//! launcher, which makes one that leads to its loopback alone (`egress/supply.rs`). Landlock knows ports and
+//! no addresses, so this is what keeps the payload from a stranger's server at the proxy's port.
+//! There is nothing to bind and nobody to listen for: a listener that was never bound takes a port
+//! by itself, and Landlock does not see it.
 
 use crate::seccomp::args::{Check, Rule, word};
 use crate::seccomp::errno::Errno;
@@ -29,10 +36,14 @@ const SEQPACKET: u64 = 5;
 
 /// The protocols of INET sockets: the default of the type, TCP and UDP. Landlock's rules on
 /// ports know no other, and SCTP, UDP-Lite and multipath TCP would pass them by.
-const INET_PROTOCOLS: [u64; 3] = [0, 6, 17];
+const INET_PROTOCOLS: [u64; 3] = [0, TCP, 17];
+const TCP: u64 = 6;
 
 /// socket(family, type, protocol).
 pub(in crate::seccomp) fn socket(spec: &FilterSpec, family: u8) -> Ruling {
+    if spec.network == Network::Proxy {
+        return asked(family);
+    }
     let (withheld, allowed) = families(spec);
     let mut checks = Vec::new();
     if !withheld.is_empty() {
@@ -53,7 +64,27 @@ fn families(spec: &FilterSpec) -> (&'static [u64], &'static [u64]) {
     match (spec.scope, spec.network) {
         (Scope::Namespaced, _) => (&[], &[UNIX, INET, INET6, NETLINK]),
         (Scope::Shared, Network::Host) => (&[UNIX], &[INET, INET6, NETLINK]),
-        (Scope::Shared, Network::None) => (&[UNIX, INET, INET6, NETLINK], &[]),
+        (Scope::Shared, _) => (&[UNIX, INET, INET6, NETLINK], &[]),
+    }
+}
+
+/// The sockets that the launcher makes. Others than those of TCP need not mind the rule on ports.
+fn asked(family: u8) -> Ruling {
+    let kind = word(family + 1).bits(TYPE, STREAM);
+    let checks = vec![
+        Check::refuse(Errno::EACCES, word(family).one_of(&[UNIX, NETLINK])),
+        Check::require(Errno::EAFNOSUPPORT, word(family).one_of(&[INET, INET6])),
+        Check::require(Errno::EACCES, [vec![kind]]),
+        Check::require(Errno::EPROTONOSUPPORT, word(family + 2).one_of(&[0, TCP])),
+    ];
+    Ruling::Asked { why: "TCP, over the loopback alone", checks }
+}
+
+/// bind(socket, ...) and listen(socket, ...): whether a payload may have visitors.
+pub(in crate::seccomp) fn visitors(spec: &FilterSpec, _: u8) -> Ruling {
+    match spec.network {
+        Network::Proxy => Ruling::Fail(Errno::EACCES),
+        Network::None | Network::Host => Ruling::Allow,
     }
 }
 
@@ -119,6 +150,11 @@ const FAST_OPEN_CONNECT: u64 = 30;
 /// `TCP_ULP`: loads protocol modules (TLS, SMC) into the kernel.
 const UPPER_PROTOCOL: u64 = 31;
 
+/// Options that change where packets go: `SO_BINDTODEVICE`, `SO_BINDTOIFINDEX`, `IP_OPTIONS` (source
+/// routes), `IPV6_RTHDR`, `IPV6_2292PKTOPTIONS`.
+const WAYS: [(u64, u64); 5] =
+    [(SOL_SOCKET, 25), (SOL_SOCKET, 62), (SOL_IP, 4), (SOL_IPV6, 57), (SOL_IPV6, 6)];
+
 /// setsockopt(socket, level, option, ...), with the level at `level`.
 pub(in crate::seccomp) fn setsockopt(spec: &FilterSpec, level: u8) -> Ruling {
     let named = |at, option| vec![word(level).is(at), word(level + 1).is(option)];
@@ -132,6 +168,9 @@ pub(in crate::seccomp) fn setsockopt(spec: &FilterSpec, level: u8) -> Ruling {
         vec![word(level).is(SOL_IPV6), word(level + 1).bits(!1, 64)],
         vec![word(level).is(SOL_IPV6), word(level + 1).at_least(200)],
     ]);
+    if spec.network == Network::Proxy {
+        programs.extend(WAYS.map(|(level, option)| named(level, option)));
+    }
     let mut protocols = vec![named(SOL_TCP, UPPER_PROTOCOL)];
     if spec.guards_connect() {
         protocols.push(named(SOL_TCP, FAST_OPEN_CONNECT));

@@ -6,7 +6,7 @@ use super::{Data, Dice, PLAIN, specs};
 use crate::seccomp::args::{Cond, Test};
 use crate::seccomp::ruling::Ruling;
 use crate::seccomp::{
-    Arch, Errno, FilterError, FilterSpec, Insn, Profile, Program, Scope, Verdict, compile,
+    Arch, Errno, FilterError, FilterSpec, Insn, Network, Profile, Program, Scope, Verdict, compile,
     describe, numbers,
 };
 
@@ -28,7 +28,9 @@ fn call(spec: &FilterSpec, nr: u32, args: [u64; 6]) -> Data {
 /// Values on both sides of each comparison of argument `arg`, some with high bits.
 fn edges(ruling: &Ruling, arg: u8) -> Vec<u64> {
     let mut edges = vec![0, 1, u64::MAX, u64::from(u32::MAX), 1 << 32];
-    let Ruling::Checked { checks, .. } = ruling else { return edges };
+    let (Ruling::Checked { checks, .. } | Ruling::Asked { checks, .. }) = ruling else {
+        return edges;
+    };
     let conds = checks.iter().flat_map(|check| check.rules.iter().flatten());
     for Cond { test, .. } in conds.filter(|cond| cond.arg == arg) {
         let (mask, value) = match *test {
@@ -56,7 +58,7 @@ fn every_number_is_judged_as_the_table_says() {
         let program = program(&spec);
         for nr in NUMBERS {
             let expected = ruling(&spec, nr);
-            let Some(ruling @ Ruling::Checked { .. }) = &expected else {
+            let Some(ruling @ (Ruling::Checked { .. } | Ruling::Asked { .. })) = &expected else {
                 for args in [[0; 6], [u64::MAX; 6]] {
                     let data = call(&spec, nr, args);
                     let outcome = agree(&spec, program.instructions(), expected.as_ref(), &data);
@@ -106,7 +108,9 @@ fn the_description_is_what_happens() {
                 Verdict::Errno(errno) => {
                     assert_eq!((outcome.value, outcome.looked), (value(Some(errno)), false));
                 }
-                Verdict::Checked(why) => assert!(outcome.looked && !why.is_empty(), "{name}"),
+                Verdict::Checked(why) | Verdict::Asked(why) => {
+                    assert!(outcome.looked && !why.is_empty(), "{name}");
+                }
             }
         }
     }
@@ -131,6 +135,12 @@ fn programs_stay_small() {
 fn debugging_needs_namespaces() {
     let spec = FilterSpec { profile: Profile::Debug, scope: Scope::Shared, ..PLAIN };
     assert!(matches!(compile(&spec), Err(FilterError::DebugNeedsNamespaces)));
+}
+
+#[test]
+fn a_proxy_needs_the_hosts_namespaces() {
+    let spec = FilterSpec { network: Network::Proxy, ..PLAIN };
+    assert!(matches!(compile(&spec), Err(FilterError::ProxyNeedsHost)));
 }
 
 #[test]

@@ -31,7 +31,10 @@ struct Data {
 fn specs() -> Vec<FilterSpec> {
     let archs = [Arch::X86_64, Arch::Aarch64].into_iter();
     let mut specs: Vec<FilterSpec> = archs.flat_map(FilterSpec::all).collect();
-    specs.retain(|spec| spec.profile != Profile::Debug || spec.scope == Scope::Namespaced);
+    specs.retain(|spec| match spec.scope {
+        Scope::Namespaced => spec.network != Network::Proxy,
+        Scope::Shared => spec.profile != Profile::Debug,
+    });
     specs
 }
 

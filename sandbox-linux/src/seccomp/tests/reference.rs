@@ -6,6 +6,8 @@ use crate::seccomp::ruling::Ruling;
 use crate::seccomp::{Errno, FilterSpec, numbers, table};
 
 const ALLOW: u32 = 0x7fff_0000;
+/// What has the kernel ask whoever listens to the filter.
+pub(super) const ASK: u32 = 0x7fc0_0000;
 
 /// The return value for `errno`, or for an allowed call.
 pub(super) fn value(errno: Option<Errno>) -> u32 {
@@ -29,10 +31,16 @@ pub(super) fn judge(spec: &FilterSpec, ruling: Option<&Ruling>, data: &Data) -> 
         None => value(Some(Errno::ENOSYS)),
         Some(Ruling::Allow) => value(None),
         Some(Ruling::Fail(errno)) => value(Some(*errno)),
-        Some(Ruling::Checked { checks, .. }) => {
-            value(checks.iter().find(|check| fails(check, &data.args)).map(|check| check.errno))
+        Some(Ruling::Checked { checks, .. }) => value(failure(checks, data)),
+        Some(Ruling::Asked { checks, .. }) => {
+            failure(checks, data).map_or(ASK, |errno| value(Some(errno)))
         }
     }
+}
+
+/// The error of the first check that fails.
+fn failure(checks: &[Check], data: &Data) -> Option<Errno> {
+    checks.iter().find(|check| fails(check, &data.args)).map(|check| check.errno)
 }
 
 fn fails(check: &Check, args: &[u64; 6]) -> bool {

@@ -54,6 +54,24 @@ async fn socks_leads_to_a_name_and_its_early_bytes_arrive() {
 }
 
 #[tokio::test]
+async fn who_forgets_the_key_is_asked_and_who_shows_another_is_recorded() {
+    let key = Key::new([3; Key::SIZE]);
+    let world = World::with(|setup| setup.key(key.clone())).await;
+    let host = format!("example.org:{}", world.port);
+    let mut client = world.proxied().await;
+    client.write_all(absolute(&host).as_bytes()).await.unwrap();
+    let (page, end) = rest(&mut client).await;
+    assert!(page.starts_with(b"HTTP/1.1 407 ") && end.is_ok(), "{page:?}");
+    drop(client);
+    world.decisions(0).await;
+    let mut client = world.proxied().await;
+    client.write_all(b"\x05\x01\x00").await.unwrap();
+    assert_eq!(rest(&mut client).await, (vec![5, 0xff], Ok(())));
+    drop(client);
+    world.denial("unauthenticated").await;
+}
+
+#[tokio::test]
 async fn what_is_denied_is_said_in_the_clients_words() {
     let world = World::new().await;
     let connect = "CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\n\r\n";
