@@ -17,6 +17,7 @@
 //! Nothing here decides. What an address, a route or a filter lets through by mistake ends at the
 //! gateway, or nowhere.
 
+mod conduits;
 mod datagrams;
 mod dns;
 mod listen;

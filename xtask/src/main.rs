@@ -41,6 +41,9 @@ enum Task {
     /// One measured process of `bench`; it speaks a line protocol on stdin and stdout
     #[command(hide = true)]
     BenchWorker(bench::worker::Args),
+    /// One process of `bench --network`
+    #[command(hide = true)]
+    BenchNetwork(bench::network::Args),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Dist => dist::run(),
         Task::Demo(args) => demo::run(&args),
         Task::BenchWorker(args) => bench::worker::run(&args),
+        Task::BenchNetwork(args) => bench::network::run(&args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

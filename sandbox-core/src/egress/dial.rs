@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -140,10 +140,22 @@ impl Dialler {
     /// # Errors
     /// [`DialError::Unreachable`]: none did in time.
     pub async fn tcp(&self, addresses: &[SocketAddr]) -> Result<TcpStream, DialError> {
+        self.tcp_by(addresses, None).await
+    }
+
+    /// The same, by a socket that is there already if it fits; otherwise that is given up first.
+    pub(super) async fn tcp_by(
+        &self,
+        addresses: &[SocketAddr],
+        spare: Option<TcpSocket>,
+    ) -> Result<TcpStream, DialError> {
         let stream = match addresses {
             // The usual case, without a task of its own.
-            [one] => timeout(self.deadline, TcpStream::connect(*one)).await,
-            many => timeout(self.deadline, race(many)).await,
+            [one] => timeout(self.deadline, connect(*one, spare)).await,
+            many => {
+                drop(spare);
+                timeout(self.deadline, race(many)).await
+            }
         };
         let stream = stream
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
@@ -174,6 +186,16 @@ impl Dialler {
             }
         }
         Err(DialError::Unreachable(last))
+    }
+}
+
+async fn connect(address: SocketAddr, spare: Option<TcpSocket>) -> io::Result<TcpStream> {
+    let fits = |socket: &TcpSocket| {
+        socket.local_addr().is_ok_and(|own| own.is_ipv4() == address.is_ipv4())
+    };
+    match spare.filter(fits) {
+        Some(socket) => socket.connect(address).await,
+        None => TcpStream::connect(address).await,
     }
 }
 

@@ -22,8 +22,10 @@ mod accept;
 mod access;
 mod approval;
 mod budget;
+mod conduit;
 mod connection;
 mod datagrams;
+mod lane;
 mod limits;
 mod pump;
 mod upward;
@@ -43,11 +45,13 @@ use super::rules::{Refusal, Rules};
 use crate::policy::network::{HostName, Protocol};
 
 pub use approval::Approver;
+pub use conduit::{Conduit, Conduits};
 pub use datagrams::{Arrived, Datagrams};
 pub use limits::Limits;
 
 use access::Access;
 use budget::Meter;
+use conduit::Pool;
 
 /// Where connections of the payload come from.
 #[async_trait]
@@ -104,6 +108,7 @@ pub struct Setup {
     limits: Limits,
     dialler: Dialler,
     approver: Option<Arc<dyn Approver>>,
+    conduits: Option<Arc<dyn Conduits>>,
 }
 
 impl Setup {
@@ -142,13 +147,21 @@ impl Setup {
         self
     }
 
+    /// What long streams are moved by. By default nothing: they are copied like everything else.
+    #[must_use]
+    pub fn conduits(mut self, conduits: impl Conduits + 'static) -> Self {
+        self.conduits = Some(Arc::new(conduits));
+        self
+    }
+
     /// The gateway, which serves nobody yet. It works on the tokio runtime that it is used on.
     #[must_use]
     pub fn start(self) -> Gateway {
         let access = Access::new(self.rules, self.names, self.dialler, self.approver, &self.limits);
         let meter = Meter::new(self.limits.connections, self.limits.bytes);
-        let shared =
-            Shared { session: self.session, log: self.log, limits: self.limits, access, meter };
+        let pool = Pool::new(self.conduits);
+        let (session, log, limits) = (self.session, self.log, self.limits);
+        let shared = Shared { session, log, limits, access, meter, pool };
         Gateway { shared: Arc::new(shared), tasks: Mutex::new(JoinSet::new()) }
     }
 }
@@ -161,6 +174,7 @@ struct Shared {
     limits: Limits,
     access: Access,
     meter: Meter,
+    pool: Pool,
 }
 
 /// The way out of one sandbox. Dropped, it resets every connection and takes no more.
@@ -182,6 +196,7 @@ impl Gateway {
             limits: Limits::default(),
             dialler: Dialler::default(),
             approver: None,
+            conduits: None,
         }
     }
 

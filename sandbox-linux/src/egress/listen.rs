@@ -45,6 +45,8 @@ pub(super) fn tcp(sockets: &mut Sockets, at: SocketAddr) -> io::Result<TcpListen
 }
 
 fn listening(socket: OwnedFd) -> io::Result<TcpListener> {
+    // What is taken inherits it: answers must not wait for one another.
+    options::set_tcp_nodelay(&socket, true)?;
     rustix::net::listen(&socket, BACKLOG)?;
     TcpListener::from_std(socket.into())
 }

@@ -12,6 +12,7 @@ use rustix::net::{RecvFlags, SendFlags};
 
 /// The flags of a request (`linux/netlink.h`).
 pub(super) const CREATE: u16 = 0x400;
+pub(super) const EXCLUSIVE: u16 = 0x200;
 const REQUEST: u16 = 0x1;
 const ACK: u16 = 0x4;
 

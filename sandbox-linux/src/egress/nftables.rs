@@ -16,7 +16,7 @@ use std::os::fd::OwnedFd;
 use ipnet::IpNet;
 use sandbox_core::egress::{Host, Ports, Protocol, Range, Rules};
 
-use super::netlink::{Attributes, CREATE, Message, carry_out};
+use super::netlink::{Attributes, CREATE, EXCLUSIVE, Message, carry_out};
 
 /// `NFNL_SUBSYS_NFTABLES`.
 const SUBSYSTEM: u16 = 10;
@@ -56,7 +56,7 @@ struct Diverted {
     which: Which,
 }
 
-/// Has TCP connections that the rules know of diverted to these listeners.
+/// Has TCP connections that the rules know of diverted to these listeners, for the first time.
 ///
 /// # Errors
 /// The kernel has no nf_tables, no TPROXY, or refuses either.
@@ -66,8 +66,34 @@ pub(super) fn divert(
     range: Range,
     listeners: &[SocketAddr],
 ) -> io::Result<()> {
+    // Nothing is deleted: the kernel would be busy with that for a while, and whoever closes the
+    // socket in the meantime, a launch that ends at once say, would wait for it.
+    make(socket, &[table(NEW_TABLE)], rules, range, listeners)
+}
+
+/// The same, by other rules.
+///
+/// # Errors
+/// As [`divert`].
+pub(super) fn divert_again(
+    socket: &OwnedFd,
+    rules: &Rules,
+    range: Range,
+    listeners: &[SocketAddr],
+) -> io::Result<()> {
+    let anew = [table(DELETE_TABLE), table(NEW_TABLE)];
+    make(socket, &anew, rules, range, listeners)
+}
+
+fn make(
+    socket: &OwnedFd,
+    beginning: &[Message],
+    rules: &Rules,
+    range: Range,
+    listeners: &[SocketAddr],
+) -> io::Result<()> {
     let (ports, any) = rules.ports(Protocol::Tcp);
-    let mut messages = vec![begin(), table(NEW_TABLE), table(DELETE_TABLE), table(NEW_TABLE)];
+    let mut messages = [&[begin()], beginning].concat();
     messages.push(chain());
     messages.push(set());
     if !ports.is_empty() {
@@ -126,7 +152,7 @@ fn message(kind: u16, flags: u16) -> Message {
 
 fn table(kind: u16) -> Message {
     const NAME: u16 = 1;
-    message(kind, if kind == NEW_TABLE { CREATE } else { 0 }).with(NAME, TABLE)
+    message(kind, if kind == NEW_TABLE { CREATE | EXCLUSIVE } else { 0 }).with(NAME, TABLE)
 }
 
 fn chain() -> Message {

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
+use super::conduits::Pipes;
 use super::datagrams::Port;
 use super::dns::{self, Zone};
 use super::listen::DNS;
@@ -72,6 +73,10 @@ impl Way {
         routes::set_up(&sockets.routes, range).map_err(step("set the routes of the way out"))?;
         let names = Arc::new(Mutex::new(Names::new(range)));
         let gateway = Gateway::setup("", rules.clone()).names(Arc::clone(&names));
+        let gateway = match Pipes::if_safe() {
+            Some(pipes) => gateway.conduits(pipes),
+            None => gateway,
+        };
         let gateway = Arc::new((options.gateway)(gateway).start());
         let zone = Arc::new(Zone::new(rules.clone(), names, &gateway));
         let servers = serve_names(&mut sockets, range, &zone).map_err(step("answer names"))?;
@@ -172,7 +177,8 @@ impl State {
     fn divert_again(&mut self, rules: &Rules) -> Result<()> {
         match (&self.taking, &self.sockets.filters) {
             (Taking::Diverted(to), Some(filters)) => {
-                nftables::divert(filters, rules, self.range, to).map_err(step("divert connections"))
+                let diverted = nftables::divert_again(filters, rules, self.range, to);
+                diverted.map_err(step("divert connections"))
             }
             _ => Ok(()),
         }

@@ -19,6 +19,7 @@ pub(crate) use idmap::{try_idmap, user_namespace};
 pub(crate) use plain::{
     bytes_of_call, bytes_of_header, bytes_of_request, failure_of, report_of, sockets_of,
 };
+pub(crate) use signals::ignores_broken_pipes;
 
 /// A system call of the child, which must not touch the C library's `errno`.
 fn call(number: libc::c_long, arguments: [u64; 6]) -> i64 {

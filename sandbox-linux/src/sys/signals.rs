@@ -1,4 +1,4 @@
-//! The signal mask around a clone.
+//! The signal mask around a clone; what becomes of SIGPIPE.
 
 /// Blocks every signal for this thread, so that no handler runs in the child on borrowed memory.
 pub(super) fn block_signals() -> libc::sigset_t {
@@ -15,4 +15,14 @@ pub(super) fn block_signals() -> libc::sigset_t {
 pub(super) fn restore_signals(before: &libc::sigset_t) {
     // SAFETY: a mask that was in force before.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, std::ptr::null_mut()) };
+}
+
+/// Whether this process ignores SIGPIPE.
+pub(crate) fn ignores_broken_pipes() -> bool {
+    // SAFETY: a plain C structure, filled by the call, which changes nothing.
+    unsafe {
+        let mut now: libc::sigaction = std::mem::zeroed();
+        let asked = libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut now);
+        asked == 0 && now.sa_sigaction == libc::SIG_IGN
+    }
 }

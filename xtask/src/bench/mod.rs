@@ -11,6 +11,8 @@
 mod contenders;
 #[cfg_attr(not(target_os = "linux"), path = "library_elsewhere.rs")]
 mod library;
+#[cfg_attr(not(target_os = "linux"), path = "network_elsewhere.rs")]
+pub(crate) mod network;
 mod report;
 #[cfg_attr(not(target_os = "linux"), path = "state_elsewhere.rs")]
 mod state;
@@ -49,12 +51,16 @@ pub(crate) struct Args {
     /// Draw the results
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// How many rounds to count [default: 200, or 5 of those that copy a gigabyte]
+    /// How many rounds to count
+    /// [default: 200, 20 with --network, 5 with --state]
     #[arg(long, value_name = "N")]
     iterations: Option<usize>,
     /// Measure snapshots, restores and forks of a large workspace instead
     #[arg(long, conflicts_with = "svg")]
     state: bool,
+    /// Measure the way out of a sandbox with a host list instead
+    #[arg(long, conflicts_with_all = ["svg", "state"])]
+    network: bool,
     /// The heap of the big process, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 4096)]
     heap_mb: usize,
@@ -68,6 +74,9 @@ struct Entrant {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if args.network {
+        return network::start(args);
+    }
     let rounds = args.iterations.unwrap_or(if args.state { FEW } else { MANY });
     ensure!(rounds > 0, "no rounds, no results");
     let workspace = Workspace::locate()?;

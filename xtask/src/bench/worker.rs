@@ -100,6 +100,11 @@ impl Worker {
         command.args(["bench-worker", "--contender", contender, "--heap-mb"]);
         command.arg(heap_mb.to_string()).arg("--sandbox").arg(&given.sandbox);
         command.arg("--workspace").arg(&given.workspace);
+        Self::spawn(command)
+    }
+
+    /// Starts a process that speaks the protocol, and waits until it is ready.
+    pub(super) fn spawn(mut command: Command) -> Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().context("start a worker")?;
         let requests = child.stdin.take().context("the worker's stdin")?;
@@ -111,10 +116,24 @@ impl Worker {
     }
 
     pub(super) fn measure(&mut self) -> Result<Duration> {
-        let requests = self.requests.as_mut().context("the worker's stdin")?;
-        requests.write_all(b"run\n").context("ask the worker")?;
-        let nanoseconds = self.answer()?.parse().context("read the worker's answer")?;
+        self.time("run")
+    }
+
+    /// Asks for something, and how long it took.
+    pub(super) fn time(&mut self, request: &str) -> Result<Duration> {
+        let nanoseconds = self.ask(request)?.parse().context("read the worker's answer")?;
         Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    /// Asks for something that is one line, as the answer is.
+    pub(super) fn ask(&mut self, request: &str) -> Result<String> {
+        let requests = self.requests.as_mut().context("the worker's stdin")?;
+        requests.write_all(format!("{request}\n").as_bytes()).context("ask the worker")?;
+        self.answer()
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     fn answer(&mut self) -> Result<String> {

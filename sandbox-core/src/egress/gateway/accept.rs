@@ -27,9 +27,10 @@ const SPARE: usize = 2;
 pub(super) async fn serve(shared: Arc<Shared>, listener: impl Listener, mode: Mode) {
     let mut connections = JoinSet::new();
     let mut pause = PAUSE;
+    let mut spare = Vec::new();
     loop {
         let accepted = tokio::select! {
-            accepted = take(&listener) => accepted,
+            accepted = take(&listener, &mut spare) => accepted,
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
@@ -46,11 +47,22 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: impl Listener, mode: Mo
 }
 
 /// Takes a connection once there is what it will need.
-async fn take(listener: &impl Listener) -> io::Result<(Side, SocketAddr)> {
-    let socket = |_| TcpSocket::new_v4().or_else(|_| TcpSocket::new_v6());
-    let spare = (0..SPARE).map(socket).collect::<io::Result<_>>()?;
+async fn take(
+    listener: &impl Listener,
+    spare: &mut Vec<TcpSocket>,
+) -> io::Result<(Side, SocketAddr)> {
+    while spare.len() < SPARE {
+        match TcpSocket::new_v4().or_else(|_| TcpSocket::new_v6()) {
+            Ok(socket) => spare.push(socket),
+            Err(error) => {
+                // Who is served already may need what there is.
+                spare.clear();
+                return Err(error);
+            }
+        }
+    }
     let (stream, target) = listener.accept().await?;
-    Ok((Side::new(stream, spare), target))
+    Ok((Side::new(stream, std::mem::take(spare)), target))
 }
 
 async fn carry(shared: Arc<Shared>, client: Side, target: SocketAddr, mode: Mode) {

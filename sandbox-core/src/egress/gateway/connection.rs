@@ -80,8 +80,7 @@ impl Shared {
     ) -> Result<Side, DialError> {
         drop(spare.pop());
         let addresses = self.access.addresses(seen, ask, entry).await?;
-        drop(spare);
-        let stream = self.access.dialler.tcp(&addresses).await?;
+        let stream = self.access.dialler.tcp_by(&addresses, spare.pop()).await?;
         Ok(Side::new(stream, Vec::new()))
     }
 }
@@ -196,7 +195,8 @@ async fn carry(
 ) -> Stop {
     let Ok(address) = server.stream.peer_addr() else { return Stop::End(End::Reset) };
     let budget = Budget::new(&shared.meter, shared.limits.connection_bytes);
-    let pump = Pump::new(&mut client.stream, &mut server.stream, upward, entry, &budget);
+    let pump =
+        Pump::new(&mut client.stream, &mut server.stream, upward, entry, (&budget, &shared.pool));
     let stop = tokio::select! {
         biased;
         () = shared.access.revoked(seen, ask, address.ip()) => Stop::End(End::Revoked),

@@ -3,6 +3,9 @@
 //! Bytes are read into a buffer that all connections of a thread share, when both the reader's side
 //! has some and nothing waits for the writer's. Only what the writer does not take at once is kept.
 //! So a connection that is idle, or whose two sides are equally fast, holds no memory but its state.
+//!
+//! A direction in which much comes at once, and nothing is left to judge, goes past this process's
+//! memory ([`conduit`](super::conduit)). Ends, errors and silence are always found by reading.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
@@ -13,6 +16,8 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep_until};
 
 use super::budget::Budget;
+use super::conduit::Pool;
+use super::lane::Lane;
 use super::upward::{Other, Upward};
 use crate::egress::decision::{End, Entry, Reason};
 
@@ -86,50 +91,6 @@ impl From<io::Error> for Stop {
     }
 }
 
-/// One direction.
-#[derive(Debug, Default)]
-struct Lane {
-    /// What the writer's side has not taken yet.
-    waiting: Vec<u8>,
-    /// How much of it has been written.
-    written: usize,
-    /// The reader's side has ended.
-    ended: bool,
-    /// The writer's side has been told.
-    told: bool,
-}
-
-impl Lane {
-    fn is_clear(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
-    /// Writes what waits; how many bytes went.
-    fn flush(&mut self, to: &TcpStream) -> io::Result<usize> {
-        let count = write(to, &self.waiting[self.written..])?;
-        self.written += count;
-        if self.written == self.waiting.len() {
-            *self = Self { waiting: Vec::new(), written: 0, ..*self };
-        }
-        Ok(count)
-    }
-
-    /// Writes bytes, and keeps what is not taken.
-    fn pass(&mut self, bytes: &[u8], to: &TcpStream) -> io::Result<usize> {
-        let count = write(to, bytes)?;
-        self.waiting.extend_from_slice(&bytes[count..]);
-        Ok(count)
-    }
-}
-
-/// Writes what is taken at once, which may be nothing.
-fn write(to: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    match to.try_write(bytes) {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-        written => written,
-    }
-}
-
 /// A connection that is being carried.
 pub(super) struct Pump<'a> {
     client: &'a mut TcpStream,
@@ -137,8 +98,9 @@ pub(super) struct Pump<'a> {
     upward: &'a mut Upward,
     entry: &'a mut Entry,
     budget: &'a Budget<'a>,
-    up: Lane,
-    down: Lane,
+    pool: &'a Pool,
+    up: Lane<'a>,
+    down: Lane<'a>,
     next: Option<(Other, Instant)>,
 }
 
@@ -148,10 +110,10 @@ impl<'a> Pump<'a> {
         server: &'a mut TcpStream,
         upward: &'a mut Upward,
         entry: &'a mut Entry,
-        budget: &'a Budget<'a>,
+        (budget, pool): (&'a Budget<'a>, &'a Pool),
     ) -> Self {
         let (up, down) = (Lane::default(), Lane::default());
-        Self { client, server, upward, entry, budget, up, down, next: None }
+        Self { client, server, upward, entry, budget, pool, up, down, next: None }
     }
 
     /// Carries until there is a reason to stop, which this always returns. `early` is what the
@@ -195,14 +157,19 @@ impl<'a> Pump<'a> {
     /// Moves what can be moved now; whether anything was.
     async fn turn(&mut self) -> Result<bool, Stop> {
         let moved = self.go_up()? | self.go_down()?;
+        let last = self.next.is_none();
         if self.up.ended && self.up.is_clear() && !self.up.told {
             self.up.told = true;
-            self.server.shutdown().await?;
+            // Who has ended as well is told by the closing.
+            if !(last && self.down.told) {
+                self.server.shutdown().await?;
+            }
         }
-        let last = self.next.is_none();
         if last && self.down.ended && self.down.is_clear() && !self.down.told {
             self.down.told = true;
-            self.client.shutdown().await?;
+            if !self.up.told {
+                self.client.shutdown().await?;
+            }
         }
         Ok(moved)
     }
@@ -216,6 +183,13 @@ impl<'a> Pump<'a> {
         if self.up.ended {
             return Ok(false);
         }
+        if self.upward.is_free() {
+            let sides = (&*self.client, &*self.server);
+            if let Some(count) = self.up.bypass(sides, self.budget, self.pool)? {
+                self.entry.count(count as u64, 0);
+                return Ok(true);
+            }
+        }
         let read = receive(self.client, self.budget, |bytes| {
             if self.upward.is_free() {
                 let count = self.up.pass(bytes, self.server)?;
@@ -224,6 +198,7 @@ impl<'a> Pump<'a> {
             }
             Ok(self.upward.push(bytes, &mut self.up.waiting)?)
         })?;
+        self.up.has_read(read.as_ref().map(|(count, _)| *count));
         match read {
             None => Ok(false),
             Some((0, _)) => {
@@ -247,12 +222,20 @@ impl<'a> Pump<'a> {
         if self.down.ended {
             return Ok(false);
         }
+        if !self.upward.needs_answers() {
+            let sides = (&*self.server, &*self.client);
+            if let Some(count) = self.down.bypass(sides, self.budget, self.pool)? {
+                self.entry.count(0, count as u64);
+                return Ok(true);
+            }
+        }
         let read = receive::<()>(self.server, self.budget, |bytes| {
             self.upward.answered(bytes, &mut self.up.waiting)?;
             let count = self.down.pass(bytes, self.client)?;
             self.entry.count(0, count as u64);
             Ok(None)
         })?;
+        self.down.has_read(read.as_ref().map(|(count, _)| *count));
         if let Some((0, _)) = read {
             self.down.ended = true;
         }

@@ -1,6 +1,7 @@
 mod approvals;
 mod flows;
 mod proxied;
+mod streams;
 mod transparent;
 mod trouble;
 

@@ -59,6 +59,11 @@ impl Upward {
         matches!(self, Self::Free)
     }
 
+    /// Whether [`answered`](Self::answered) has something to say.
+    pub(super) fn needs_answers(&self) -> bool {
+        matches!(self, Self::Requests(_))
+    }
+
     /// Takes bytes of the client and puts out what may pass.
     pub(super) fn push(
         &mut self,
