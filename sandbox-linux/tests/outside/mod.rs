@@ -75,10 +75,18 @@ fn tcp(host: &str, port: u16, text: &str) -> io::Result<String> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream
         .write_all(text.replace("\\r", "\r").replace("\\n", "\n").replace("\\s", " ").as_bytes())?;
-    stream.shutdown(Shutdown::Write)?;
+    end_writing(&stream)?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
+}
+
+fn end_writing(stream: &TcpStream) -> io::Result<()> {
+    match stream.shutdown(Shutdown::Write) {
+        // Reset already, as reading tells.
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+        shut => shut,
+    }
 }
 
 fn family(host: &str, port: u16, text: &str, which: fn(&SocketAddr) -> bool) -> io::Result<String> {
@@ -98,7 +106,7 @@ fn hex(host: &str, port: u16, bytes: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect((host, port))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(&bytes)?;
-    stream.shutdown(Shutdown::Write)?;
+    end_writing(&stream)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     Ok(format!("{} bytes", answer.len()))

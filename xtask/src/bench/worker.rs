@@ -143,7 +143,7 @@ impl Worker {
         if let Some(error) = line.strip_prefix("error: ") {
             bail!("{error}");
         }
-        ensure!(!line.is_empty(), "the worker ended");
+        ensure!(!line.is_empty(), "the worker, process {}, ended", self.id());
         Ok(line.to_owned())
     }
 }
