@@ -218,6 +218,29 @@ fn the_rules_of_a_session_change_while_it_lives() {
 }
 
 #[test]
+fn rules_that_are_changed_at_once_are_all_kept() {
+    const ROUNDS: usize = 12;
+    if !lists() {
+        return;
+    }
+    let sessions = Sessions::new();
+    let id = sessions.create(&["--allow-host", "a.example"]);
+    std::thread::scope(|scope| {
+        for writer in ["b", "c"] {
+            let (sessions, id) = (&sessions, &id);
+            scope.spawn(move || {
+                for round in 0..ROUNDS {
+                    sessions.ok(&["network", id, "--allow", &format!("{writer}{round}.example")]);
+                }
+            });
+        }
+    });
+    let shown = sessions.run(&["network", &id, "--json"]).json();
+    let rules = shown["policy"]["allowed_hosts"].as_array().expect("rules");
+    assert_eq!(rules.len(), 1 + 2 * ROUNDS, "{rules:?}");
+}
+
+#[test]
 fn a_session_tells_what_it_was_not_made_for_and_forks_have_its_rules() {
     if !lists() {
         return;

@@ -40,6 +40,7 @@ pub mod own;
 pub mod proxy;
 pub mod resolve;
 pub mod rules;
+mod shortage;
 
 pub use crate::policy::network::{Host, HostName, HostNameError, HostRule, Ports, Protocol};
 pub use address::{Kind, special};

@@ -21,9 +21,7 @@ pub(crate) use create::CreateArgs;
 pub(crate) use exec::{ExecArgs, SpawnArgs};
 pub(crate) use keys::DetachKeys;
 pub(crate) use mounts::MountArgs;
-pub(crate) use network::{
-    NetworkAction, NetworkArgs, PortAction, PortArgs, changed as changed_network,
-};
+pub(crate) use network::{NetworkAction, NetworkArgs, PortAction, PortArgs};
 use signal::Signal;
 use values::Pair;
 

@@ -2,23 +2,25 @@
 //!
 //! What was judged is what is dialled: addresses are passed on, never the name, so that a second
 //! resolution cannot answer otherwise. A name that has public and other addresses has its public
-//! ones alone; a name that has only others is refused.
+//! ones alone; a name that has only others is refused. Nothing is judged without an answer: what
+//! fails for want of descriptors is tried again ([`shortage`](super::shortage)).
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::address::{Kind, special};
 use super::decision::{Ask, Reason};
 use super::own::{Own, SystemAddresses};
 use super::resolve::{Resolver, SystemResolver};
-use super::rules::{Refusal, Rules, Target};
-use crate::policy::network::HostRule;
+use super::rules::{Rules, Target};
+use super::shortage::{Patience, Shortage, is_shortage};
+use crate::policy::network::{HostName, HostRule};
 
 /// How many addresses of a name are tried.
 const TRIED: usize = 8;
@@ -32,13 +34,15 @@ pub struct Dialler {
     resolver: Arc<dyn Resolver>,
     own: Arc<dyn Own>,
     deadline: Duration,
+    shortage: Arc<Shortage>,
 }
 
 /// Why there is no connection.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DialError {
-    /// The addresses are ones that must not be dialled.
+    /// The addresses are ones that must not be dialled, or there were no descriptors to tell or to
+    /// dial with.
     Denied(Reason),
     /// The name did not resolve.
     Unresolved(io::Error),
@@ -46,13 +50,24 @@ pub enum DialError {
     Unreachable(io::Error),
 }
 
+impl DialError {
+    /// Why something failed: for want of descriptors, or as `other` says.
+    fn of(error: io::Error, other: fn(io::Error) -> Self) -> Self {
+        match is_shortage(&error) {
+            true => Self::Denied(Reason::NoDescriptors),
+            false => other(error),
+        }
+    }
+}
+
 impl Default for Dialler {
     /// The system's resolver and addresses, ten seconds.
     fn default() -> Self {
         Self {
             resolver: Arc::new(SystemResolver),
-            own: Arc::new(SystemAddresses),
+            own: Arc::new(SystemAddresses::default()),
             deadline: Duration::from_secs(10),
+            shortage: Arc::default(),
         }
     }
 }
@@ -72,7 +87,7 @@ impl Dialler {
         self
     }
 
-    /// How long resolving may take, and dialling once more.
+    /// How long resolving may take, and dialling once more; waiting for descriptors included.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -89,18 +104,16 @@ impl Dialler {
         rule: &HostRule,
         ask: &Ask,
     ) -> Result<Vec<SocketAddr>, DialError> {
+        let mut patience = self.shortage.patience(self.deadline);
         let all = match &ask.target {
             Target::Address(address) => vec![*address],
-            Target::Name(name) => {
-                let late = |_| Err(io::ErrorKind::TimedOut.into());
-                let found = timeout(self.deadline, self.resolver.lookup(name)).await;
-                found.unwrap_or_else(late).map_err(DialError::Unresolved)?
-            }
+            Target::Name(name) => self.lookup(name, &mut patience).await?,
         };
         let mut refused = None;
         let mut good = Vec::new();
         for address in all {
-            match self.admits(rules, rule, ask, address) {
+            let own = self.own_forms(address, &mut patience).await?;
+            match rules.admits(rule, address, ask.port, ask.protocol, &own) {
                 Ok(()) => good.push(SocketAddr::new(address, ask.port)),
                 Err(refusal) => refused = Some(refusal),
             }
@@ -113,80 +126,141 @@ impl Dialler {
         }
     }
 
+    async fn lookup(
+        &self,
+        name: &HostName,
+        patience: &mut Patience<'_>,
+    ) -> Result<Vec<IpAddr>, DialError> {
+        loop {
+            let found = timeout_at(patience.until(), self.resolver.lookup(name)).await;
+            match found.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                Ok(found) => return Ok(found),
+                Err(error) if patience.allows_again(&error).await => {}
+                Err(error) => return Err(DialError::of(error, DialError::Unresolved)),
+            }
+        }
+    }
+
     /// Whether one address may be dialled for what `rule` allows.
     ///
     /// # Errors
-    /// It is a special address, or one of the host's own, and no rule opens it.
-    pub fn admits(
+    /// [`DialError::Denied`]: it is a special address, or one of the host's own, and no rule opens
+    /// it; or there were no descriptors to find that out. [`DialError::Unreachable`]: it could not
+    /// be found out.
+    pub async fn admits(
         &self,
         rules: &Rules,
         rule: &HostRule,
         ask: &Ask,
         address: IpAddr,
-    ) -> Result<(), Refusal> {
-        // The judge also looks at the IPv4 address inside of an IPv6 one.
+    ) -> Result<(), DialError> {
+        let own = self.own_forms(address, &mut self.shortage.patience(self.deadline)).await?;
+        let admitted = rules.admits(rule, address, ask.port, ask.protocol, &own);
+        admitted.map_err(|refusal| DialError::Denied(refusal.into()))
+    }
+
+    /// Which forms of this address are the host's own: itself, and the IPv4 address inside of an
+    /// IPv6 one, which the judge looks at as well.
+    async fn own_forms(
+        &self,
+        address: IpAddr,
+        patience: &mut Patience<'_>,
+    ) -> Result<Vec<IpAddr>, DialError> {
         let inner = match special(address) {
             Some(Kind::Translated(_, inner)) => Some(inner.into()),
             _ => None,
         };
-        let forms = [Some(address), inner].into_iter().flatten();
-        let own: Vec<_> = forms.filter(|form| self.own.is_own(*form)).collect();
-        rules.admits(rule, address, ask.port, ask.protocol, &own)
+        let mut own = Vec::new();
+        for form in [Some(address), inner].into_iter().flatten() {
+            let is_own = loop {
+                match self.own.is_own(form) {
+                    Ok(is_own) => break is_own,
+                    Err(error) if patience.allows_again(&error).await => {}
+                    Err(error) => return Err(DialError::of(error, DialError::Unreachable)),
+                }
+            };
+            if is_own {
+                own.push(form);
+            }
+        }
+        Ok(own)
+    }
+
+    /// Waits while a connection waits for descriptors: who takes new ones then takes them away.
+    pub(super) async fn has_descriptors(&self) {
+        self.shortage.over().await;
+    }
+
+    /// Waits until a connection waits for descriptors.
+    pub(super) async fn lacks_descriptors(&self) {
+        self.shortage.begun().await;
     }
 
     /// Connects to the first of these addresses that answers: in their order, each a moment after
     /// the one before if that has not answered yet.
     ///
     /// # Errors
-    /// [`DialError::Unreachable`]: none did in time.
+    /// [`DialError::Unreachable`]: none did in time. [`DialError::Denied`]: there were no
+    /// descriptors.
     pub async fn tcp(&self, addresses: &[SocketAddr]) -> Result<TcpStream, DialError> {
         self.tcp_by(addresses, None).await
     }
 
-    /// The same, by a socket that is there already if it fits; otherwise that is given up first.
+    /// The same, by a socket that is there already if it fits.
     pub(super) async fn tcp_by(
         &self,
         addresses: &[SocketAddr],
-        spare: Option<TcpSocket>,
+        mut spare: Option<TcpSocket>,
     ) -> Result<TcpStream, DialError> {
-        let stream = match addresses {
-            // The usual case, without a task of its own.
-            [one] => timeout(self.deadline, connect(*one, spare)).await,
-            many => {
-                drop(spare);
-                timeout(self.deadline, race(many)).await
+        let mut patience = self.shortage.patience(self.deadline);
+        loop {
+            let spare = spare.take();
+            let stream = match addresses {
+                // The usual case, without a task of its own.
+                [one] => timeout_at(patience.until(), connect(*one, spare)).await,
+                many => timeout_at(patience.until(), race(many, spare)).await,
+            };
+            match stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                Ok(stream) => {
+                    // An error means a connection that is gone already, as its first use will tell.
+                    let _ = stream.set_nodelay(true);
+                    return Ok(stream);
+                }
+                Err(error) if patience.allows_again(&error).await => {}
+                Err(error) => return Err(DialError::of(error, DialError::Unreachable)),
             }
-        };
-        let stream = stream
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .map_err(DialError::Unreachable)?;
-        // An error means a connection that is gone already, as its first use will tell.
-        let _ = stream.set_nodelay(true);
-        Ok(stream)
+        }
     }
 
     /// A socket for datagrams to and from the first of these addresses, and nobody else.
     ///
     /// # Errors
-    /// [`DialError::Unreachable`]: there is no way to any of them.
+    /// [`DialError::Unreachable`]: there is no way to any of them. [`DialError::Denied`]: there were
+    /// no descriptors.
     pub async fn udp(&self, addresses: &[SocketAddr]) -> Result<UdpSocket, DialError> {
+        let mut patience = self.shortage.patience(self.deadline);
         let mut last = io::ErrorKind::NotFound.into();
         for address in addresses {
-            let any: SocketAddr = match address {
-                SocketAddr::V4(_) => (std::net::Ipv4Addr::UNSPECIFIED, 0).into(),
-                SocketAddr::V6(_) => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),
+            last = loop {
+                match datagrams(*address).await {
+                    Ok(socket) => return Ok(socket),
+                    Err(error) if patience.allows_again(&error).await => {}
+                    Err(error) => break error,
+                }
             };
-            let connected = async {
-                let socket = UdpSocket::bind(any).await?;
-                socket.connect(*address).await.map(|()| socket)
-            };
-            match connected.await {
-                Ok(socket) => return Ok(socket),
-                Err(error) => last = error,
-            }
         }
-        Err(DialError::Unreachable(last))
+        Err(DialError::of(last, DialError::Unreachable))
     }
+}
+
+async fn datagrams(to: SocketAddr) -> io::Result<UdpSocket> {
+    let any: SocketAddr = match to {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = UdpSocket::bind(any).await?;
+    socket.connect(to).await?;
+    Ok(socket)
 }
 
 async fn connect(address: SocketAddr, spare: Option<TcpSocket>) -> io::Result<TcpStream> {
@@ -199,13 +273,13 @@ async fn connect(address: SocketAddr, spare: Option<TcpSocket>) -> io::Result<Tc
     }
 }
 
-async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+async fn race(addresses: &[SocketAddr], mut spare: Option<TcpSocket>) -> io::Result<TcpStream> {
     let mut tries = JoinSet::new();
     let mut left = addresses.iter().copied();
     let mut last: io::Error = io::ErrorKind::NotFound.into();
     loop {
         if let Some(address) = left.next() {
-            tries.spawn(TcpStream::connect(address));
+            tries.spawn(connect(address, spare.take()));
         }
         let joined = match left.len() {
             0 => tries.join_next().await,
@@ -216,6 +290,8 @@ async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
         };
         match joined {
             Some(Ok(Ok(stream))) => return Ok(stream),
+            // An address that could not be tried may be the one that answers.
+            Some(Ok(Err(_))) if is_shortage(&last) => {}
             Some(Ok(Err(error))) => last = error,
             Some(Err(error)) => last = error.into(),
             None => return Err(last),

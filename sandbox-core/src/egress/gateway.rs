@@ -10,7 +10,9 @@
 //! Nothing is carried that has no decision, and each decision is recorded once, whatever ends it.
 //! A connection that is cut is reset on both sides, so that nobody takes the cut for the end. What
 //! a payload can have much of is bounded: connections, bytes, the time that greetings and silence
-//! take, what is remembered. When descriptors run out, new connections wait in the kernel.
+//! take, what is remembered. When descriptors run out, new connections wait in the kernel. One that
+//! was taken already waits for them as long as for anything else, and is denied then; that it could
+//! not be judged is never taken for a judgement.
 //!
 //! HTTP/2 without TLS hides its hosts. On the web's ports of a name, where many hosts share a server,
 //! it is refused; at other ports, which a rule lists for a service of its own, it passes.

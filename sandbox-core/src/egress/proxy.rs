@@ -125,6 +125,9 @@ impl Trouble<'_> {
             Self::Denied(Reason::Unauthenticated) | Self::Keyless => {
                 ("407 Proxy Authentication Required", Reason::Unauthenticated.to_string())
             }
+            Self::Denied(Reason::NoDescriptors) => {
+                ("503 Service Unavailable", Reason::NoDescriptors.to_string())
+            }
             Self::Denied(reason) => ("403 Forbidden", reason.to_string()),
             Self::Unresolved => ("502 Bad Gateway", "the host's name does not resolve".into()),
             Self::Unreachable => ("504 Gateway Timeout", "the host does not answer".into()),
@@ -143,7 +146,9 @@ impl Trouble<'_> {
     fn code(self) -> u8 {
         match self {
             Self::Denied(Reason::Unsupported) => socks::COMMAND_UNKNOWN,
-            Self::Denied(Reason::Malformed(_) | Reason::Unfinished) => socks::FAILURE,
+            Self::Denied(Reason::Malformed(_) | Reason::Unfinished | Reason::NoDescriptors) => {
+                socks::FAILURE
+            }
             Self::Denied(_) | Self::Keyless => socks::NOT_ALLOWED,
             Self::Unresolved => socks::HOST_UNREACHABLE,
             Self::Unreachable => socks::REFUSED,

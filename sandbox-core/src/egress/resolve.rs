@@ -6,7 +6,9 @@ use std::io;
 use std::net::IpAddr;
 
 use async_trait::async_trait;
+use tokio::net::TcpSocket;
 
+use super::shortage::is_shortage;
 use crate::policy::network::HostName;
 
 /// Who resolves names.
@@ -15,7 +17,8 @@ pub trait Resolver: fmt::Debug + Send + Sync {
     /// The addresses of a name, best first.
     ///
     /// # Errors
-    /// The name has none, or nobody could be asked.
+    /// The name has none, or nobody could be asked. What fails for want of descriptors, with the
+    /// system's own code for that, is tried again.
     ///
     /// # Security
     /// The answer need not be trusted: each address is judged before it is dialled.
@@ -30,9 +33,16 @@ pub struct SystemResolver;
 #[async_trait]
 impl Resolver for SystemResolver {
     async fn lookup(&self, name: &HostName) -> io::Result<Vec<IpAddr>> {
-        let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+        let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+        let found = found.map_err(|error| no_descriptors().unwrap_or(error))?;
         Ok(found.map(|address| address.ip()).collect())
     }
+}
+
+/// What the system says if there are no descriptors now. A resolver that could not open its files
+/// and sockets may only say that there is no such name.
+fn no_descriptors() -> Option<io::Error> {
+    TcpSocket::new_v4().err().filter(is_shortage)
 }
 
 /// Fixed answers.

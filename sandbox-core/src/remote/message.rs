@@ -17,12 +17,12 @@ use crate::ids::SnapshotName;
 use crate::mount::{FilesystemAccess, FilesystemMount};
 use crate::path::SandboxPath;
 use crate::policy::limits::ResourceLimits;
-use crate::policy::network::NetworkPolicy;
+use crate::policy::network::{HostRule, NetworkPolicy};
 use crate::session::log::{Start, Stream};
 use crate::session::task::TaskId;
 
 /// The version of everything here; two sides that differ do not talk.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 
 /// The first message of a connection, as its caller says it.
 #[derive(Debug, Serialize)]
@@ -55,6 +55,7 @@ pub(super) enum Call {
     Spawn(Command),
     Attach(FilesystemMount),
     Network(NetworkPolicy),
+    Rules { allow: Vec<HostRule>, deny: Vec<HostRule> },
     Reaches { seen: u64 },
     Files,
     Publish { inside: u16, host: Option<u16> },

@@ -15,7 +15,7 @@ use crate::error::{Result, SandboxError};
 use crate::exec::{ExecRequest, ExecResult, Usage};
 use crate::ids::{SessionId, SnapshotName};
 use crate::mount::FilesystemMount;
-use crate::policy::network::NetworkPolicy;
+use crate::policy::network::{HostRule, NetworkPolicy};
 use crate::run::{Running, Sink};
 
 pub use tasks::{BackgroundTasks, TaskOutput};
@@ -76,6 +76,24 @@ pub trait SandboxBackend: Send + Sync {
     /// then.
     async fn apply_network_policy(&self, id: &SessionId, policy: NetworkPolicy) -> Result<()> {
         let _ = (id, policy);
+        Err(self.unsupported("a network policy that changes"))
+    }
+
+    /// Adds rules to a session's network policy, and takes others away first, whether they are
+    /// private or not. Nobody else's change comes between: of callers who change rules at once, none
+    /// loses what it asked for. Everything else is as in
+    /// [`apply_network_policy`](Self::apply_network_policy).
+    ///
+    /// # Errors
+    /// As there; [`SandboxError::InvalidRequest`] for a session that has the whole network, and for
+    /// a rule to take away that it does not have.
+    async fn change_network_policy(
+        &self,
+        id: &SessionId,
+        allow: Vec<HostRule>,
+        deny: Vec<HostRule>,
+    ) -> Result<()> {
+        let _ = (id, allow, deny);
         Err(self.unsupported("a network policy that changes"))
     }
 

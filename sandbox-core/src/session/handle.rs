@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::exec::{ExecRequest, ExecResult, Usage};
 use crate::ids::{NameError, SessionId, SnapshotName};
 use crate::mount::FilesystemMount;
-use crate::policy::network::NetworkPolicy;
+use crate::policy::network::{HostRule, NetworkPolicy};
 use crate::run::Running;
 
 /// A session. Dropping it ends the session, unless it was [detached](Session::detach).
@@ -101,6 +101,16 @@ impl Session {
     #[expect(clippy::missing_errors_doc, reason = "as info")]
     pub async fn apply_network_policy(&self, policy: NetworkPolicy) -> Result<()> {
         self.backend.apply_network_policy(&self.id, policy).await
+    }
+
+    /// Adds rules to the network policy, and takes others away first.
+    #[expect(clippy::missing_errors_doc, reason = "as info")]
+    pub async fn change_network_policy(
+        &self,
+        allow: Vec<HostRule>,
+        deny: Vec<HostRule>,
+    ) -> Result<()> {
+        self.backend.change_network_policy(&self.id, allow, deny).await
     }
 
     /// What it reaches, and the decisions after the first `seen`.

@@ -12,7 +12,7 @@ use cap_std::fs::Dir;
 use sandbox_core::capability::{Enforcement, Feature, SandboxCapabilities};
 use sandbox_core::confine::Confinement;
 use sandbox_core::path::quoted;
-use sandbox_core::policy::network::NetworkPolicy;
+use sandbox_core::policy::network::{HostRule, NetworkPolicy};
 use sandbox_core::run::{Running, Sink};
 use sandbox_core::session::files::Files;
 use sandbox_core::session::{
@@ -127,6 +127,15 @@ impl<C: Confinement> SandboxBackend for CarelessSessions<C> {
     }
 
     async fn apply_network_policy(&self, _: &SessionId, _: NetworkPolicy) -> Result<()> {
+        Ok(())
+    }
+
+    async fn change_network_policy(
+        &self,
+        _: &SessionId,
+        _: Vec<HostRule>,
+        _: Vec<HostRule>,
+    ) -> Result<()> {
         Ok(())
     }
 

@@ -107,31 +107,6 @@ impl NetworkArgs {
     }
 }
 
-/// A policy with rules more and rules less.
-pub(crate) fn changed(
-    policy: NetworkPolicy,
-    allow: &[HostRule],
-    deny: &[HostRule],
-) -> Result<NetworkPolicy, Failure> {
-    let NetworkPolicy::Limited { mut allowed_hosts, minimum_level } = policy else {
-        return Err(Failure::usage("the session has the whole network, and no rules to change")
-            .with_help("make a new session with --allow-host"));
-    };
-    for rule in deny {
-        // Private or not: whoever takes a host away means both.
-        let before = allowed_hosts.len();
-        allowed_hosts.retain(|known| known.as_str() != rule.as_str());
-        if allowed_hosts.len() == before {
-            let known: Vec<_> = allowed_hosts.iter().map(ToString::to_string).collect();
-            let why = format!("--deny {}: the session has no such rule", rule.as_str());
-            let known = if known.is_empty() { "none".into() } else { known.join(" ") };
-            return Err(Failure::usage(why).with_help(format!("its rules are: {known}")));
-        }
-    }
-    let allowed_hosts = joined(allowed_hosts, allow);
-    Ok(NetworkPolicy::Limited { allowed_hosts, minimum_level })
-}
-
 impl PortArgs {
     /// What to do, if it can be meant.
     pub(crate) fn action(&self) -> Result<PortAction, Failure> {

@@ -4,7 +4,7 @@ use sandbox_core::egress::decision::Decision;
 use sandbox_core::session::SandboxBackend;
 
 use super::{ask, done};
-use crate::args::{MountArgs, NetworkAction, NetworkArgs, PortAction, PortArgs, changed_network};
+use crate::args::{MountArgs, NetworkAction, NetworkArgs, PortAction, PortArgs};
 use crate::failure::Failure;
 use crate::output::{self, network, session};
 
@@ -46,9 +46,7 @@ pub(super) fn network(args: &NetworkArgs) -> Result<i32, Failure> {
             ask(async |keeper| keeper.apply_network_policy(id, policy).await)?;
         }
         NetworkAction::Change { allow, deny } => {
-            let known = ask(async |keeper| keeper.network(id, u64::MAX).await)?.policy;
-            let policy = changed_network(known, &allow, &deny)?;
-            ask(async |keeper| keeper.apply_network_policy(id, policy).await)?;
+            ask(async |keeper| keeper.change_network_policy(id, allow, deny).await)?;
         }
     }
     done(id, args.json)

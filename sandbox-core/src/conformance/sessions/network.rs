@@ -16,6 +16,7 @@ const LISTS: &[crate::capability::Feature] = &[NetworkAllowList];
 pub(super) const CASES: &[Case] = &[
     Case::session("sessions::network::rules_change_while_a_session_lives", rules_change)
         .under(LISTS),
+    Case::session("sessions::network::changes_at_once_are_all_kept", changes_at_once).under(LISTS),
     Case::session("sessions::network::what_is_taken_away_is_reset", taken_away).under(LISTS),
     Case::session("sessions::network::rules_change_while_it_is_suspended", suspended).under(LISTS),
     Case::session("sessions::network::forks_have_the_rules_of_now", forks).under(LISTS),
@@ -83,6 +84,35 @@ fn rules_change(cx: &Scene<'_>) -> Verdict {
     let total = network(&sandbox, 0)?.summary.total;
     let new = network(&sandbox, total)?.decisions;
     ensure(new.is_empty(), || format!("told twice: {new:?}"))
+}
+
+fn changes_at_once(cx: &Scene<'_>) -> Verdict {
+    const ROUNDS: u16 = 8;
+    let rule = |port: u16| format!("changed.example:{port}").parse::<HostRule>();
+    let rules = (1..=2 * ROUNDS).map(rule).collect::<Result<Vec<_>, _>>();
+    let rules = rules.map_err(crate::policy::PolicyError::from)?;
+    let sandbox = open(cx, listing(&[&Greeter::start()?])?)?;
+    // Each adds a rule and takes the one before away.
+    let change = async |rules: &[HostRule]| {
+        let mut old = None;
+        for rule in rules {
+            let deny = old.replace(rule.clone()).into_iter().collect();
+            cx.backend.change_network_policy(&sandbox.id, vec![rule.clone()], deny).await?;
+        }
+        Ok(())
+    };
+    let (one, other) = rules.split_at(usize::from(ROUNDS));
+    let (one_done, other_done) = cx.wait(async { tokio::join!(change(one), change(other)) })?;
+    cx.offered(one_done)?;
+    cx.offered(other_done)?;
+    let policy = network(&sandbox, u64::MAX)?.policy;
+    let NetworkPolicy::Limited { allowed_hosts, .. } = &policy else {
+        return ensure(false, || format!("{policy:?}"));
+    };
+    let kept = [one, other]
+        .iter()
+        .all(|rules| rules.last().is_some_and(|last| allowed_hosts.contains(last)));
+    ensure(kept && allowed_hosts.len() == 3, || format!("{policy:?}"))
 }
 
 fn taken_away(cx: &Scene<'_>) -> Verdict {

@@ -61,6 +61,12 @@ pub enum Reason {
         /// How many.
         limit: u64,
     },
+    /// It could not be judged or dialled in time, for want of descriptors.
+    #[error(
+        "the sandbox's process has no descriptors left to judge or dial it: raise its limit \
+         (ulimit -n), or open fewer connections at once"
+    )]
+    NoDescriptors,
     /// What another process told of its own decision.
     #[error("{text}")]
     Told {
@@ -97,6 +103,7 @@ impl Reason {
             Self::Unauthenticated => "unauthenticated",
             Self::TooMany { .. } => "too_many_connections",
             Self::Spent { .. } => "bytes_spent",
+            Self::NoDescriptors => "no_descriptors",
             Self::Told { code, .. } => code,
         }
     }

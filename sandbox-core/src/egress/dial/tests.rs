@@ -3,8 +3,8 @@ use std::net::Ipv4Addr;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::egress::Protocol;
 use crate::egress::resolve::StaticResolver;
+use crate::egress::{Protocol, Refusal};
 
 fn ask(target: &str, port: u16) -> Ask {
     Ask { target: target.parse().unwrap(), port, protocol: Protocol::Tcp }

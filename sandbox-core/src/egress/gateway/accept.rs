@@ -2,7 +2,9 @@
 //!
 //! A connection that is taken needs further descriptors: to resolve and to dial. They are set aside
 //! before it is taken, or a burst of clients would take them all and none could be served. While
-//! there are none, connections wait in the kernel.
+//! there are none, connections wait in the kernel; also while one that was taken lacks what was set
+//! aside for it, which something else in this process may have got: then what is set aside for the
+//! next ones is given up.
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,7 +32,7 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: impl Listener, mode: Mo
     let mut spare = Vec::new();
     loop {
         let accepted = tokio::select! {
-            accepted = take(&listener, &mut spare) => accepted,
+            accepted = take(&shared, &listener, &mut spare) => accepted,
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
@@ -48,9 +50,26 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: impl Listener, mode: Mo
 
 /// Takes a connection once there is what it will need.
 async fn take(
+    shared: &Shared,
     listener: &impl Listener,
     spare: &mut Vec<TcpSocket>,
 ) -> io::Result<(Side, SocketAddr)> {
+    let dialler = &shared.access.dialler;
+    loop {
+        dialler.has_descriptors().await;
+        fill(spare)?;
+        tokio::select! {
+            accepted = listener.accept() => {
+                let (stream, target) = accepted?;
+                return Ok((Side::new(stream, std::mem::take(spare)), target));
+            }
+            () = dialler.lacks_descriptors() => spare.clear(),
+        }
+    }
+}
+
+/// Sets descriptors aside, all or none.
+fn fill(spare: &mut Vec<TcpSocket>) -> io::Result<()> {
     while spare.len() < SPARE {
         match TcpSocket::new_v4().or_else(|_| TcpSocket::new_v6()) {
             Ok(socket) => spare.push(socket),
@@ -61,8 +80,7 @@ async fn take(
             }
         }
     }
-    let (stream, target) = listener.accept().await?;
-    Ok((Side::new(stream, std::mem::take(spare)), target))
+    Ok(())
 }
 
 async fn carry(shared: Arc<Shared>, client: Side, target: SocketAddr, mode: Mode) {

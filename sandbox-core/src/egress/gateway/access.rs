@@ -104,7 +104,7 @@ impl Access {
         while seen.changed().await.is_ok() {
             let rules = Arc::clone(&seen.borrow_and_update());
             let allowed = match ask.allowing(&rules) {
-                Ok(rule) => self.dialler.admits(&rules, rule, ask, address).is_ok(),
+                Ok(rule) => self.dialler.admits(&rules, rule, ask, address).await.is_ok(),
                 Err(_) => self.approvals.has(ask),
             };
             if !allowed {

@@ -153,8 +153,10 @@ async fn carry(
     let socket = match opened {
         Ok(socket) => socket,
         Err(DialError::Denied(reason)) => {
+            // What is no judgement of the flow does not hold for its next datagram.
+            let is_judged = reason != Reason::NoDescriptors;
             entry.deny(reason);
-            return true;
+            return is_judged;
         }
         Err(_) => {
             entry.end(End::Unreachable);

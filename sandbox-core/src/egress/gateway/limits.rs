@@ -7,9 +7,10 @@ use std::time::Duration;
 #[non_exhaustive]
 pub struct Limits {
     /// How many connections and flows of datagrams may be open at once; 1000 by default. Each takes
-    /// two descriptors, and three while it is decided about. Long streams are moved by a few more, if there are
-    /// any. With fewer descriptors, new connections wait: raise the process's limit before it is
-    /// reached.
+    /// two descriptors, and three while it is decided about. Long streams are moved by a few more,
+    /// if there are any. With fewer descriptors, new connections wait; one that was taken and lacks
+    /// some is denied (`no_descriptors`) when the dialler's deadline is over. So raise the process's
+    /// limit before it is reached.
     pub connections: usize,
     /// How many bytes one may carry, both ways together. Without a bound by default.
     pub connection_bytes: Option<u64>,

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::exec::{ExecRequest, Usage};
 use crate::ids::{SessionId, SnapshotName};
 use crate::mount::FilesystemMount;
-use crate::policy::network::NetworkPolicy;
+use crate::policy::network::{HostRule, NetworkPolicy};
 use crate::remote::message::{Call, Folder, Started};
 use crate::run::Running;
 use crate::session::files::Files;
@@ -49,6 +49,15 @@ impl<L: Launcher> SandboxBackend for RemoteSessions<L> {
 
     async fn apply_network_policy(&self, id: &SessionId, policy: NetworkPolicy) -> Result<()> {
         self.call(id, Call::Network(policy)).await
+    }
+
+    async fn change_network_policy(
+        &self,
+        id: &SessionId,
+        allow: Vec<HostRule>,
+        deny: Vec<HostRule>,
+    ) -> Result<()> {
+        self.call(id, Call::Rules { allow, deny }).await
     }
 
     async fn network(&self, id: &SessionId, seen: u64) -> Result<SessionNetwork> {

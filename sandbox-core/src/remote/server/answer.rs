@@ -31,6 +31,9 @@ pub(super) async fn answer(
         Call::Fork { count } => reply(link, fork(host, id, count).await).await,
         Call::Attach(mount) => reply(link, backend.attach_filesystem(id, mount).await).await,
         Call::Network(policy) => reply(link, backend.apply_network_policy(id, policy).await).await,
+        Call::Rules { allow, deny } => {
+            reply(link, backend.change_network_policy(id, allow, deny).await).await
+        }
         Call::Reaches { seen } => reply(link, backend.network(id, seen).await).await,
         Call::Publish { inside, host } => {
             reply(link, backend.publish(id, inside, host).await).await

@@ -201,5 +201,7 @@ async fn what_was_decided_is_told_as_it_was() {
     }
     let refused = stage.sessions.apply_network_policy(&stage.id, NetworkPolicy::Unrestricted).await;
     assert!(matches!(refused, Err(SandboxError::Unsupported { .. })), "{refused:?}");
+    let refused = stage.sessions.change_network_policy(&stage.id, vec![], vec![]).await;
+    assert!(matches!(refused, Err(SandboxError::Unsupported { .. })), "{refused:?}");
     stage.end().await;
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::live::Live;
 use super::provision::Heritage;
-use super::{LocalSessions, folder};
+use super::{LocalSessions, folder, network};
 use crate::backend::LocalBackend;
 use crate::capability::SandboxCapabilities;
 use crate::confine::Confinement;
@@ -14,7 +14,7 @@ use crate::error::{Result, SandboxError};
 use crate::exec::{ExecRequest, Usage};
 use crate::ids::{SessionId, SnapshotName};
 use crate::mount::FilesystemMount;
-use crate::policy::network::NetworkPolicy;
+use crate::policy::network::{HostRule, NetworkPolicy};
 use crate::run::Running;
 use crate::session::backend::{BackgroundTasks, MountChanges, SandboxBackend};
 use crate::session::changes::Applied;
@@ -58,7 +58,20 @@ impl<C: Confinement + ?Sized> SandboxBackend for LocalSessions<C> {
     async fn apply_network_policy(&self, id: &SessionId, policy: NetworkPolicy) -> Result<()> {
         let live = self.register.get(id)?;
         let backend = LocalBackend::new(Arc::clone(&self.confinement));
-        live.apply_network(policy, self.name(), |plan| backend.judge(plan)).await
+        let change = |_: &_| Ok(policy);
+        live.change_network(change, self.name(), |plan| backend.judge(plan)).await
+    }
+
+    async fn change_network_policy(
+        &self,
+        id: &SessionId,
+        allow: Vec<HostRule>,
+        deny: Vec<HostRule>,
+    ) -> Result<()> {
+        let live = self.register.get(id)?;
+        let backend = LocalBackend::new(Arc::clone(&self.confinement));
+        let change = |policy: &_| network::changed(policy, &allow, &deny);
+        live.change_network(change, self.name(), |plan| backend.judge(plan)).await
     }
 
     async fn network(&self, id: &SessionId, seen: u64) -> Result<SessionNetwork> {

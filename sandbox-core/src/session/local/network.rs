@@ -9,21 +9,23 @@ use crate::egress::decision;
 use crate::error::{Result, SandboxError};
 use crate::ids::SessionId;
 use crate::plan::Plan;
-use crate::policy::network::NetworkPolicy;
+use crate::policy::network::{HostRule, NetworkPolicy};
 use crate::session::network::SessionNetwork;
 use crate::session::spec::SandboxSpec;
 
 impl Live {
-    /// Replaces the policy, or changes nothing. `judge` says what of a plan would be enforced.
-    pub(super) async fn apply_network(
+    /// Replaces the policy by what `change` makes of it, or changes nothing. `judge` says what of a
+    /// plan would be enforced.
+    pub(super) async fn change_network(
         &self,
-        network: NetworkPolicy,
+        change: impl FnOnce(&NetworkPolicy) -> Result<NetworkPolicy>,
         backend: &str,
         judge: impl FnOnce(&Plan) -> Result<Report>,
     ) -> Result<()> {
         let _gate = self.gate.lock().await;
         self.check_alive("another network policy")?;
         let plan = self.inner().plan.clone();
+        let network = change(&plan.network)?;
         if plan.network == network {
             return Ok(());
         }
@@ -55,6 +57,38 @@ impl Live {
         let summary = log.map(|log| log.summary()).unwrap_or_default();
         SessionNetwork { policy, level, summary, decisions }
     }
+}
+
+/// A policy with rules more and rules less.
+pub(super) fn changed(
+    policy: &NetworkPolicy,
+    allow: &[HostRule],
+    deny: &[HostRule],
+) -> Result<NetworkPolicy> {
+    let NetworkPolicy::Limited { allowed_hosts, minimum_level } = policy else {
+        let why = "the session has the whole network, and no rules to change: make a new session \
+                   that lists hosts";
+        return Err(SandboxError::InvalidRequest(why.into()));
+    };
+    let mut rules = allowed_hosts.clone();
+    for rule in deny {
+        // Private or not: whoever takes a host away means both.
+        let before = rules.len();
+        rules.retain(|known| known.as_str() != rule.as_str());
+        if rules.len() == before {
+            let rule = rule.as_str();
+            let known: Vec<_> = rules.iter().map(ToString::to_string).collect();
+            let known = if known.is_empty() { "none".into() } else { known.join(" ") };
+            let why = format!("{rule}: the session has no such rule; its rules are: {known}");
+            return Err(SandboxError::InvalidRequest(why));
+        }
+    }
+    for rule in allow {
+        if !rules.contains(rule) {
+            rules.push(rule.clone());
+        }
+    }
+    Ok(NetworkPolicy::Limited { allowed_hosts: rules, minimum_level: *minimum_level })
 }
 
 /// Why one policy cannot follow another.
@@ -92,5 +126,33 @@ pub(super) fn record(enclosure: &dyn Enclosure, session: &SessionId, log: Option
     egress.log().belongs_to(session.as_str());
     if let Some(file) = log {
         egress.log().write_to(file);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::slice::from_ref;
+
+    use super::*;
+
+    fn rule(text: &str) -> HostRule {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn rules_are_taken_away_and_added_once() {
+        let (one, two) = (rule("one.example"), rule("two.example"));
+        let listing = |allowed_hosts| NetworkPolicy::Limited { allowed_hosts, minimum_level: None };
+        let policy = listing(vec![one.clone().private(true), one.clone()]);
+        let twice = [two.clone(), two.clone()];
+        let made = changed(&policy, &twice, from_ref(&one)).unwrap();
+        assert_eq!(made, listing(vec![two.clone()]));
+        // Who replaces a rule by its like takes it away first.
+        let replaced = changed(&made, &[two.clone().private(true)], from_ref(&two)).unwrap();
+        assert_eq!(replaced, listing(vec![two.private(true)]));
+        let missing = changed(&made, &[], from_ref(&one)).unwrap_err().to_string();
+        assert!(missing.ends_with("its rules are: two.example"), "{missing}");
+        let whole = changed(&NetworkPolicy::Unrestricted, &[one], &[]);
+        assert!(matches!(whole, Err(SandboxError::InvalidRequest(_))), "{whole:?}");
     }
 }
