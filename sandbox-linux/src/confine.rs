@@ -147,7 +147,7 @@ fn way_out(
     options: &Options,
 ) -> Result<Option<Arc<Way>>> {
     match &plan.network {
-        NetworkPolicy::Limited { allowed_hosts } if birth.sockets.is_some() => {
+        NetworkPolicy::Limited { allowed_hosts, .. } if birth.sockets.is_some() => {
             let way = Way::open(helper.sockets()?, allowed_hosts, options)?;
             Ok(Some(Arc::new(way)))
         }

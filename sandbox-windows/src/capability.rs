@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn hosts_are_not_widened_to_the_whole_network() {
         let hosts = vec!["example.org".parse().unwrap()];
-        let limited = NetworkPolicy::Limited { allowed_hosts: hosts };
+        let limited = NetworkPolicy::limited(hosts);
         assert_eq!(compile(&limited), Err(CapabilityError::Hosts));
     }
 

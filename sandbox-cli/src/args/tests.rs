@@ -185,7 +185,7 @@ fn hosts_are_listed_and_added_to_the_policys() {
         resolve(&[&["--policy", file.to_str().unwrap()], options].concat())
     };
     let listed = |found: Result<(Policy, ExecRequest), Failure>| match found.unwrap().0.network() {
-        NetworkPolicy::Limited { allowed_hosts } => {
+        NetworkPolicy::Limited { allowed_hosts, .. } => {
             allowed_hosts.iter().map(ToString::to_string).collect::<Vec<_>>()
         }
         NetworkPolicy::Unrestricted => vec!["everything".into()],

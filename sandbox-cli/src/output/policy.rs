@@ -63,8 +63,8 @@ pub(super) fn facts(policy: &Policy) -> Vec<(&'static str, String)> {
 pub(super) fn network(policy: &NetworkPolicy) -> String {
     match policy {
         NetworkPolicy::Unrestricted => "unrestricted".into(),
-        NetworkPolicy::Limited { allowed_hosts } if allowed_hosts.is_empty() => "none".into(),
-        NetworkPolicy::Limited { allowed_hosts } => {
+        NetworkPolicy::Limited { allowed_hosts, .. } if allowed_hosts.is_empty() => "none".into(),
+        NetworkPolicy::Limited { allowed_hosts, .. } => {
             let hosts: Vec<_> = allowed_hosts.iter().map(ToString::to_string).collect();
             hosts.join(" ")
         }

@@ -15,6 +15,10 @@
 //! HTTP/2 without TLS hides its hosts. On the web's ports of a name, where many hosts share a server,
 //! it is refused; at other ports, which a rule lists for a service of its own, it passes.
 //!
+//! Connections to a host that gets a credential are inspected, see [`injection`](super::injection).
+//! All others stay between their two ends; a request of HTTP on one that mentions a placeholder is
+//! refused.
+//!
 //! [`Gateway::set_rules`] is seen by every connection at once: the ones that no rule allows any more
 //! are reset.
 
@@ -24,6 +28,11 @@ mod approval;
 mod budget;
 mod connection;
 mod datagrams;
+#[cfg(feature = "mitm")]
+mod inspected;
+#[cfg(not(feature = "mitm"))]
+#[path = "gateway/uninspected.rs"]
+mod inspected;
 mod limits;
 mod pump;
 mod upward;
@@ -38,6 +47,8 @@ use tokio::task::JoinSet;
 
 use super::decision::{Ask, Entry, Log};
 use super::dial::Dialler;
+use super::http::Editor;
+use super::injection::{Injection, Upstream, guard};
 use super::names::{Names, Range};
 use super::rules::{Refusal, Rules};
 use crate::policy::network::{HostName, Protocol};
@@ -104,6 +115,8 @@ pub struct Setup {
     limits: Limits,
     dialler: Dialler,
     approver: Option<Arc<dyn Approver>>,
+    injection: Option<Arc<Injection>>,
+    roots: Option<Vec<Vec<u8>>>,
 }
 
 impl Setup {
@@ -142,13 +155,30 @@ impl Setup {
         self
     }
 
+    /// The credentials that requests get, with the authority that clients inside trust.
+    #[must_use]
+    pub fn injection(mut self, injection: Option<Arc<Injection>>) -> Self {
+        self.injection = injection;
+        self
+    }
+
+    /// Who is trusted to name the servers of hosts that get a credential: root certificates in DER.
+    /// The default is what the platform trusts, and `SSL_CERT_FILE` where it is set.
+    #[must_use]
+    pub fn roots(mut self, roots: Vec<Vec<u8>>) -> Self {
+        self.roots = Some(roots);
+        self
+    }
+
     /// The gateway, which serves nobody yet. It works on the tokio runtime that it is used on.
     #[must_use]
     pub fn start(self) -> Gateway {
         let access = Access::new(self.rules, self.names, self.dialler, self.approver, &self.limits);
         let meter = Meter::new(self.limits.connections, self.limits.bytes);
-        let shared =
-            Shared { session: self.session, log: self.log, limits: self.limits, access, meter };
+        let (session, log, limits) = (self.session, self.log, self.limits);
+        let upstream = Upstream::new(self.roots);
+        let inspection = self.injection.map(|injection| Inspection { injection, upstream });
+        let shared = Shared { session, log, limits, access, meter, inspection };
         Gateway { shared: Arc::new(shared), tasks: Mutex::new(JoinSet::new()) }
     }
 }
@@ -161,6 +191,27 @@ struct Shared {
     limits: Limits,
     access: Access,
     meter: Meter,
+    inspection: Option<Inspection>,
+}
+
+/// What inspected connections take.
+#[derive(Debug)]
+struct Inspection {
+    injection: Arc<Injection>,
+    #[cfg_attr(not(feature = "mitm"), expect(dead_code, reason = "nothing is inspected"))]
+    upstream: Upstream,
+}
+
+impl Shared {
+    /// What inspects the connections to a host, if they are.
+    fn inspection(&self, ask: &Ask) -> Option<&Inspection> {
+        self.inspection.as_ref().filter(|it| it.injection.covers(&ask.target, ask.port))
+    }
+
+    /// Who sees the requests of all other connections.
+    fn guard(&self) -> Option<Box<dyn Editor>> {
+        self.inspection.as_ref().map(|inspection| guard(&inspection.injection))
+    }
 }
 
 /// The way out of one sandbox. Dropped, it resets every connection and takes no more.
@@ -182,6 +233,8 @@ impl Gateway {
             limits: Limits::default(),
             dialler: Dialler::default(),
             approver: None,
+            injection: None,
+            roots: None,
         }
     }
 

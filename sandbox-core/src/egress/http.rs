@@ -13,10 +13,11 @@ mod rewrite;
 
 pub use authority::Authority;
 pub use head::{Form, Head};
-pub use requests::{Fault, Requests, Step};
+pub use requests::{Fault, Misuse, Requests, Step};
 
 pub(crate) use authority::target;
-pub(crate) use body::Framing;
-pub(crate) use head::{end as head_end, is_token};
+pub(crate) use body::{Body, Framing};
+pub(crate) use head::{end as head_end, field, is_token, lines};
+pub(crate) use requests::Editor;
 
 use super::flight::Malformed;

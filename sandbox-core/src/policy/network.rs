@@ -1,11 +1,13 @@
 //! What a command may reach over the network: nothing, listed hosts, or everything.
 
+mod credential;
 mod name;
 mod rule;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use credential::{Credential, CredentialError, Format, PathPattern, PlainPath, Source};
 pub use name::{HostName, HostNameError};
 pub use rule::{Host, HostRule, HostRuleError, Ports, Protocol};
 
@@ -29,6 +31,9 @@ pub enum NetworkPolicy {
         /// The rules.
         #[serde(default)]
         allowed_hosts: Vec<HostRule>,
+        /// Secrets that stay outside, and go to hosts that rules allow.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        credentials: Vec<Credential>,
     },
 }
 
@@ -36,13 +41,28 @@ impl NetworkPolicy {
     /// Nothing can be reached.
     #[must_use]
     pub const fn denied() -> Self {
-        Self::Limited { allowed_hosts: Vec::new() }
+        Self::Limited { allowed_hosts: Vec::new(), credentials: Vec::new() }
+    }
+
+    /// Only these rules, without a credential.
+    #[must_use]
+    pub const fn limited(allowed_hosts: Vec<HostRule>) -> Self {
+        Self::Limited { allowed_hosts, credentials: Vec::new() }
+    }
+
+    /// The secrets that stay outside.
+    #[must_use]
+    pub fn credentials(&self) -> &[Credential] {
+        match self {
+            Self::Limited { credentials, .. } => credentials,
+            Self::Unrestricted => &[],
+        }
     }
 
     /// Whether nothing can be reached.
     #[must_use]
     pub fn is_denied(&self) -> bool {
-        matches!(self, Self::Limited { allowed_hosts } if allowed_hosts.is_empty())
+        matches!(self, Self::Limited { allowed_hosts, .. } if allowed_hosts.is_empty())
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) struct Counts {
 impl Counts {
     /// What a policy needs; nothing where it lists no hosts.
     pub(crate) fn of(network: &NetworkPolicy) -> Option<Self> {
-        let NetworkPolicy::Limited { allowed_hosts } = network else { return None };
+        let NetworkPolicy::Limited { allowed_hosts, .. } = network else { return None };
         if allowed_hosts.is_empty() {
             return None;
         }

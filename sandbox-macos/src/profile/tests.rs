@@ -240,7 +240,7 @@ fn the_network_is_what_the_policy_says() {
     };
     let listed = || {
         let hosts = vec!["example.org".parse().unwrap()];
-        NetworkPolicy::Limited { allowed_hosts: hosts }
+        NetworkPolicy::limited(hosts)
     };
     assert!(!text(NetworkPolicy::denied(), Some(3128)).unwrap().contains("network"));
     assert_eq!(text(listed(), None), Err(ProfileError::NoGateway));

@@ -27,7 +27,7 @@ fn listing(greeters: &[&Greeter]) -> Verdict<NetworkPolicy> {
     let rule = |greeter: &&Greeter| greeter.rule().parse::<HostRule>();
     let rules: Result<Vec<_>, _> = greeters.iter().map(rule).collect();
     let allowed_hosts = rules.map_err(crate::policy::PolicyError::from)?;
-    Ok(NetworkPolicy::Limited { allowed_hosts })
+    Ok(NetworkPolicy::limited(allowed_hosts))
 }
 
 fn open<'a>(cx: &'a Scene<'_>, network: NetworkPolicy) -> Verdict<Sandbox<'a>> {

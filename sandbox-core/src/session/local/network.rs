@@ -24,14 +24,21 @@ impl Live {
         let _gate = self.gate.lock().await;
         self.check_alive("another network policy")?;
         let plan = self.inner().plan.clone();
+        let network = keeping(network, &plan.network);
         if plan.network == network {
             return Ok(());
+        }
+        if network != NetworkPolicy::Unrestricted
+            && network.credentials() != plan.network.credentials()
+        {
+            let operation = "other credentials in a session that lives: make a new session".into();
+            return Err(SandboxError::Unsupported { backend: backend.into(), operation });
         }
         // Judged as at the beginning: what could not be enforced then cannot be now.
         let plan = Plan { network, ..plan };
         let report = judge(&plan)?;
         match (&plan.network, self.enclosure().egress()) {
-            (NetworkPolicy::Limited { allowed_hosts }, Some(egress)) => {
+            (NetworkPolicy::Limited { allowed_hosts, .. }, Some(egress)) => {
                 egress.set_rules(allowed_hosts)?;
             }
             (wanted, egress) => {
@@ -57,13 +64,22 @@ impl Live {
     }
 }
 
+/// Where nothing is reached, no credential is used: those that are there stay for later.
+fn keeping(network: NetworkPolicy, before: &NetworkPolicy) -> NetworkPolicy {
+    if !network.is_denied() || !network.credentials().is_empty() {
+        return network;
+    }
+    let (allowed_hosts, credentials) = (Vec::new(), before.credentials().to_vec());
+    NetworkPolicy::Limited { allowed_hosts, credentials }
+}
+
 /// Why one policy cannot follow another.
 fn no_way(wanted: &NetworkPolicy, has_rules: bool) -> &'static str {
     match wanted {
         NetworkPolicy::Unrestricted => {
             "the host's network in a session that was made without it: make a new session"
         }
-        NetworkPolicy::Limited { allowed_hosts } if !allowed_hosts.is_empty() => {
+        NetworkPolicy::Limited { allowed_hosts, .. } if !allowed_hosts.is_empty() => {
             "host rules in a session that was made without any, or with a pool: make a new session \
              with at least one"
         }
