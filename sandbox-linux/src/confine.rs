@@ -11,7 +11,7 @@ use sandbox_core::policy::EnforcementLevel;
 use sandbox_core::{NetworkPolicy, Report, Result, SandboxError};
 
 use crate::cgroup::Cgroup;
-use crate::egress::{Options, Way};
+use crate::egress::{Options, Trust, Way};
 use crate::facts::Facts;
 use crate::helper::{Birth, Helper, Spare};
 use crate::jail::{Jail, Tier};
@@ -93,6 +93,7 @@ impl LinuxConfinement {
     }
 
     fn start(&self, plan: &Plan, tier: Tier) -> Result<Run> {
+        let trust = Trust::prepare(plan, tier)?;
         let promised = self.groups(plan);
         let cgroup = match tier {
             Tier::Off => Cgroup::none(),
@@ -105,8 +106,8 @@ impl LinuxConfinement {
         // First, so that the kernel builds while the jail is compiled.
         let birth = ns::birth(plan, tier, &self.facts);
         let mut helper = self.spare.take(birth, &self.facts, &cgroup)?;
-        let jail = Jail::compile(plan, tier, &self.facts, made)?;
-        let egress = way_out(plan, &mut helper, birth, &self.egress)?;
+        let jail = Jail::compile(plan, tier, &self.facts, made, trust.as_ref())?;
+        let egress = way_out(plan, &mut helper, birth, &self.egress, trust.as_ref())?;
         let started = launch(&jail, helper)?;
         let report = report::for_plan(plan, tier, &self.facts, made);
         Ok(Run { jail, cgroup, started, report, egress })
@@ -145,10 +146,12 @@ fn way_out(
     helper: &mut Helper,
     birth: Birth,
     options: &Options,
+    trust: Option<&Trust>,
 ) -> Result<Option<Arc<Way>>> {
     match &plan.network {
         NetworkPolicy::Limited { allowed_hosts, .. } if birth.sockets.is_some() => {
-            let way = Way::open(helper.sockets()?, allowed_hosts, options)?;
+            let injection = trust.map(|trust| Arc::clone(&trust.injection));
+            let way = Way::open(helper.sockets()?, allowed_hosts, options, injection)?;
             Ok(Some(Arc::new(way)))
         }
         _ => Ok(None),
@@ -226,11 +229,13 @@ impl Confinement for LinuxConfinement {
         if self.tier(plan) != Tier::Namespaces {
             return Ok(Arc::new(Loose::new(self, plan)?));
         }
+        let trust = Trust::prepare(plan, Tier::Namespaces)?;
         let cgroup = Cgroup::create(&plan.limits);
         let birth = ns::birth(plan, Tier::Namespaces, &self.facts);
         let mut helper = self.spare.take(birth, &self.facts, &cgroup)?;
-        let egress = way_out(plan, &mut helper, birth, &self.egress)?;
-        Room::open(plan, &self.facts, helper, cgroup, egress).map(crate::room::shared)
+        let egress = way_out(plan, &mut helper, birth, &self.egress, trust.as_ref())?;
+        let way = crate::room::Outward { egress, trust };
+        Room::open(plan, &self.facts, helper, cgroup, way).map(crate::room::shared)
     }
 }
 

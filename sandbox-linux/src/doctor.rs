@@ -55,7 +55,7 @@ fn launch(name: &str, tier: Tier, facts: &Facts) -> Check {
 fn try_launch(tier: Tier, facts: &Facts) -> Result<(), SandboxError> {
     let policy = Policy::read_only().build()?;
     let plan = Plan::new(&policy, &ExecRequest::new("true"), &Host::current())?;
-    let jail = Jail::compile(&plan, tier, facts, Groups::default())?;
+    let jail = Jail::compile(&plan, tier, facts, Groups::default(), None)?;
     let birth = crate::ns::birth(&plan, tier, facts);
     let helper = crate::helper::Helper::start(birth, facts, &Cgroup::none())?;
     crate::launch::launch(&jail, helper)?;
@@ -88,7 +88,7 @@ fn try_way_out(facts: &Facts) -> Result<bool, SandboxError> {
     let birth = crate::ns::likely_birth(Tier::Namespaces, policy.network(), facts);
     let tried = crate::helper::Helper::start(birth, facts, &Cgroup::none())
         .and_then(|mut helper| helper.sockets())
-        .and_then(|sockets| Way::open(sockets, &[], &Options::default()))
+        .and_then(|sockets| Way::open(sockets, &[], &Options::default(), None))
         .map(|way| way.is_diverted());
     drop(entered);
     // The caller may be on a runtime of its own, where this one must not be waited for.

@@ -25,6 +25,7 @@ mod nftables;
 pub(crate) mod resolver;
 mod routes;
 mod sockets;
+mod trust;
 mod way;
 
 use std::fmt;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 use sandbox_core::egress::gateway::Setup;
 
 pub(crate) use sockets::{Counts, Sockets};
+pub(crate) use trust::Trust;
 pub(crate) use way::Way;
 
 /// How ways out are made.

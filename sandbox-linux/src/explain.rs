@@ -24,7 +24,7 @@ pub(crate) fn explain(
     facts: &Facts,
     groups: Groups,
 ) -> Result<Explanation> {
-    let jail = Jail::compile(plan, tier, facts, groups)?;
+    let jail = Jail::compile(plan, tier, facts, groups, None)?;
     let mut all = Explanation::default();
     all.section("files", plan.places.iter().map(place).collect());
     let variable = |(name, _): &(std::ffi::OsString, _)| quoted(name);

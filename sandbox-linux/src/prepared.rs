@@ -42,7 +42,7 @@ impl Prepared {
             TierChoice::Auto | TierChoice::Namespaces => Tier::Namespaces,
         };
         let (held, cpus) = Cgroup::would_hold();
-        let jail = Jail::compile(&plan, tier, &facts, Groups { held, cpus })?;
+        let jail = Jail::compile(&plan, tier, &facts, Groups { held, cpus }, None)?;
         let birth = crate::ns::birth(&plan, tier, &facts);
         if birth.sockets.is_some() {
             let operation = "host lists of prepared commands: use the backend".into();

@@ -156,6 +156,7 @@ impl Entry {
     }
 
     /// Names the credentials that went with it.
+    #[cfg(feature = "mitm")]
     pub(crate) fn used(&mut self, credentials: Vec<String>) {
         self.decision.credentials = credentials;
     }

@@ -16,8 +16,12 @@ pub use head::{Form, Head};
 pub use requests::{Fault, Misuse, Requests, Step};
 
 pub(crate) use authority::target;
-pub(crate) use body::{Body, Framing};
-pub(crate) use head::{end as head_end, field, is_token, lines};
+#[cfg(feature = "mitm")]
+pub(crate) use body::Body;
+pub(crate) use body::Framing;
+pub(crate) use head::{end as head_end, is_token};
+#[cfg(feature = "mitm")]
+pub(crate) use head::{field, lines};
 pub(crate) use requests::Editor;
 
 use super::flight::Malformed;

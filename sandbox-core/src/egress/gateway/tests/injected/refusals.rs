@@ -27,7 +27,8 @@ async fn refused(host: &str, request: impl Fn(&Scene) -> String, status: u16, co
 #[tokio::test]
 async fn a_placeholder_elsewhere_is_refused() {
     let bearer = |text: &str| format!("Authorization: Bearer {text}\r\n");
-    let cases: [(&str, &dyn Fn(&str) -> String); 9] = [
+    type Case<'a> = (&'a str, &'a dyn Fn(&str) -> String);
+    let cases: [Case<'_>; 9] = [
         ("credential_place", &|it| get(&format!("/?token={it}"), "")),
         ("credential_place", &|it| get("/", &format!("X-Token: {it}\r\n"))),
         ("credential_place", &|it| get("/", &(bearer(it) + &bearer("mine")))),
