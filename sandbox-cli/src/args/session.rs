@@ -23,6 +23,7 @@ pub(crate) use keys::DetachKeys;
 pub(crate) use mounts::MountArgs;
 pub(crate) use network::{
     NetworkAction, NetworkArgs, PortAction, PortArgs, changed as changed_network,
+    kept as kept_credentials,
 };
 use signal::Signal;
 use values::Pair;

@@ -65,8 +65,9 @@ pub(super) fn network(policy: &NetworkPolicy) -> String {
         NetworkPolicy::Unrestricted => "unrestricted".into(),
         NetworkPolicy::Limited { allowed_hosts, .. } if allowed_hosts.is_empty() => "none".into(),
         NetworkPolicy::Limited { allowed_hosts, .. } => {
-            let hosts: Vec<_> = allowed_hosts.iter().map(ToString::to_string).collect();
-            hosts.join(" ")
+            let hosts = allowed_hosts.iter().map(ToString::to_string);
+            let names = policy.credentials().iter().map(|one| format!("(with {})", one.env()));
+            hosts.chain(names).collect::<Vec<_>>().join(" ")
         }
     }
 }

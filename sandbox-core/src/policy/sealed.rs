@@ -40,11 +40,10 @@ pub(super) fn seal(
 /// What gets a secret has to be a host that may be reached: rules alone open the way.
 fn reachable(credential: &Credential, network: &NetworkPolicy) -> Result<(), CredentialError> {
     let NetworkPolicy::Limited { allowed_hosts, .. } = network else { return Ok(()) };
-    match credential.hosts().iter().find(|host| !allowed_hosts.iter().any(|rule| rule.opens(host)))
-    {
-        None => Ok(()),
-        Some(host) => {
-            let why = format!("no rule allows {host}: add it to allowed_hosts");
+    match &*credential.unreachable_by(allowed_hosts) {
+        [] => Ok(()),
+        [rule, ..] => {
+            let why = format!("no rule allows its host: add {rule} to allowed_hosts");
             Err(credential.error(why))
         }
     }

@@ -88,7 +88,7 @@ impl NetworkArgs {
     pub(crate) fn action(&self) -> Result<NetworkAction, Failure> {
         let limited = |rules: &[HostRule]| {
             let allowed_hosts = joined(Vec::new(), rules);
-            NetworkAction::Replace(NetworkPolicy::Limited { allowed_hosts })
+            NetworkAction::Replace(NetworkPolicy::limited(allowed_hosts))
         };
         match self.net {
             Some(NetChoice::None) => Ok(NetworkAction::Replace(NetworkPolicy::denied())),
@@ -113,7 +113,7 @@ pub(crate) fn changed(
     allow: &[HostRule],
     deny: &[HostRule],
 ) -> Result<NetworkPolicy, Failure> {
-    let NetworkPolicy::Limited { mut allowed_hosts } = policy else {
+    let NetworkPolicy::Limited { mut allowed_hosts, credentials } = policy else {
         return Err(Failure::usage("the session has the whole network, and no rules to change")
             .with_help("make a new session with --allow-host"));
     };
@@ -128,7 +128,18 @@ pub(crate) fn changed(
             return Err(Failure::usage(why).with_help(format!("its rules are: {known}")));
         }
     }
-    Ok(NetworkPolicy::Limited { allowed_hosts: joined(allowed_hosts, allow) })
+    Ok(NetworkPolicy::Limited { allowed_hosts: joined(allowed_hosts, allow), credentials })
+}
+
+/// A policy with the credentials of the one that it replaces, which no option changes.
+pub(crate) fn kept(policy: NetworkPolicy, before: &NetworkPolicy) -> NetworkPolicy {
+    match policy {
+        NetworkPolicy::Limited { allowed_hosts, .. } => {
+            let credentials = before.credentials().to_vec();
+            NetworkPolicy::Limited { allowed_hosts, credentials }
+        }
+        NetworkPolicy::Unrestricted => NetworkPolicy::Unrestricted,
+    }
 }
 
 impl PortArgs {

@@ -7,6 +7,8 @@ mod format;
 mod path;
 mod written;
 
+use std::net::IpAddr;
+
 use crate::egress::Target;
 use crate::path::SandboxPath;
 
@@ -129,6 +131,13 @@ impl Credential {
         })
     }
 
+    /// The rules that it takes beside these, for its hosts to be reached at all.
+    #[must_use]
+    pub fn unreachable_by(&self, rules: &[HostRule]) -> Vec<HostRule> {
+        let hosts = self.hosts.iter().filter(|host| !rules.iter().any(|rule| rule.opens(host)));
+        hosts.filter_map(|host| narrowest(host).parse().ok()).collect()
+    }
+
     /// The caller's variable that holds the secret, if one does.
     pub(crate) fn variable(&self) -> Option<&str> {
         match &self.from {
@@ -201,7 +210,7 @@ const FRAMING: [&str; 10] = [
 
 impl HostRule {
     /// Whether this rule allows what a credential's host means.
-    pub(crate) fn opens(&self, meant: &Self) -> bool {
+    fn opens(&self, meant: &Self) -> bool {
         let named = match meant.host() {
             Host::Name(name) => self.host().matches_name(name),
             Host::Address(address) => self.host().matches_address(*address),
@@ -209,6 +218,15 @@ impl HostRule {
         };
         let fits = |port| self.ports().contains(port) && self.protocol() == super::Protocol::Tcp;
         named && port(meant).is_some_and(fits)
+    }
+}
+
+/// The rule for a credential's host, and no port but its own.
+fn narrowest(host: &HostRule) -> String {
+    let port = port(host).unwrap_or(443);
+    match host.host() {
+        Host::Address(IpAddr::V6(address)) => format!("[{address}]:{port}"),
+        host => format!("{host}:{port}"),
     }
 }
 
