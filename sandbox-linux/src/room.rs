@@ -62,7 +62,7 @@ pub(crate) struct Room {
 }
 
 /// The way out of a sandbox, and what its commands are told of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Outward {
     pub(crate) egress: Option<Arc<Way>>,
     pub(crate) trust: Option<Trust>,

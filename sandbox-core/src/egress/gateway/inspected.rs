@@ -18,7 +18,7 @@ use tokio::io::{
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::access::Seen;
 use super::budget::Budget;
@@ -226,7 +226,7 @@ impl<N: AsyncRead + AsyncWrite, F: AsyncRead + AsyncWrite> Carried<'_, N, F> {
 
     /// `Ok` where everything that was let through has been delivered.
     async fn carry(&mut self, idle: Duration) -> Result<Stop, Stop> {
-        let (mut above, mut below) = (vec![0; CHUNK], vec![0; CHUNK]);
+        let [mut above, mut below] = [(); 2].map(|()| Zeroizing::new(vec![0; CHUNK]));
         let mut last = Instant::now();
         loop {
             if let Some(stop) = self.settle().await? {

@@ -87,8 +87,8 @@ impl Misuse {
 
 /// Has a word about each head, after it was judged and before it passes.
 pub(crate) trait Editor: fmt::Debug + Send {
-    /// What the server gets instead of these bytes, which are the head.
-    fn edit(&mut self, head: &Head, bytes: &[u8]) -> Result<Vec<u8>, Fault>;
+    /// Puts out what the server gets instead of these bytes, which are the head.
+    fn edit(&mut self, head: &Head, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault>;
 }
 
 impl From<Malformed> for Fault {
@@ -266,7 +266,7 @@ impl Requests {
 
     fn pass(&mut self, head: &Head, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         match &mut self.editor {
-            Some(editor) => out.append(&mut editor.edit(head, bytes)?),
+            Some(editor) => return editor.edit(head, bytes, out),
             None => out.extend_from_slice(bytes),
         }
         Ok(())

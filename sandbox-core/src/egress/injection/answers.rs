@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use zeroize::Zeroize as _;
+
 use super::echo::Echoes;
 use super::edit::Exchange;
 use crate::egress::http::{Body, Framing};
@@ -133,7 +135,7 @@ impl Answers {
         }
         echoes.push(&self.head[..length], out);
         echoes.flush(out);
-        self.head.clear();
+        self.head.zeroize();
         Ok(&bytes[length - before..])
     }
 }

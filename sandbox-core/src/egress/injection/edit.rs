@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::echo::{Echoes, find};
 use super::{Armed, Injection};
@@ -26,11 +26,14 @@ pub(crate) fn guard(injection: &Arc<Injection>) -> Box<dyn Editor> {
 struct Guard(Arc<Injection>);
 
 impl Editor for Guard {
-    fn edit(&mut self, _: &Head, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+    fn edit(&mut self, _: &Head, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         let mut lines = lines(bytes);
         match lines.find_map(|line| self.0.mentioned(line)) {
             Some(armed) => Err(armed.misused(Misuse::Plain)),
-            None => Ok(bytes.to_vec()),
+            None => {
+                out.extend_from_slice(bytes);
+                Ok(())
+            }
         }
     }
 }
@@ -93,7 +96,7 @@ pub(crate) struct Insert {
 }
 
 impl Editor for Insert {
-    fn edit(&mut self, head: &Head, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+    fn edit(&mut self, head: &Head, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         match head.form() {
             Form::Origin | Form::Asterisk => {}
             _ => return Err(Malformed::Target.into()),
@@ -108,28 +111,26 @@ impl Editor for Insert {
         }
         let lines: Vec<&[u8]> = lines.collect();
         let fields = lines.iter().map(|line| field(line)).collect::<Result<Vec<_>, _>>()?;
-        let mut out = Vec::with_capacity(bytes.len() + (16 << 10));
-        let mut used = BTreeSet::new();
-        put(&mut out, first);
-        for (line, (name, value)) in lines.iter().zip(&fields) {
-            let Some(armed) = self.injection.mentioned(line) else {
-                put(&mut out, line);
-                continue;
-            };
-            let request = Request { head, first, fields: &fields };
-            self.permit(armed, &request, name).map_err(|how| armed.misused(how))?;
-            let new = self.fill(armed, value).ok_or_else(|| armed.misused(Misuse::Format))?;
-            put(&mut out, &[name.as_bytes(), b": ", new.as_bytes()].concat());
-            used.insert(armed.credential.env().to_owned());
+        let request = Request { head, first, fields: &fields };
+        let (filled, used) = self.filled(&lines, &request)?;
+        // Nothing is put out of a request that is refused.
+        put(out, &[first]);
+        for ((line, (name, _)), new) in lines.iter().zip(&fields).zip(&filled) {
+            match new {
+                Some(new) => put(out, &[name.as_bytes(), b": ", new.as_bytes()]),
+                // So that the answer is not compressed, and a secret in it is seen.
+                None if !used.is_empty() && name.eq_ignore_ascii_case("accept-encoding") => {}
+                None => put(out, &[line]),
+            }
         }
-        out.extend_from_slice(b"\r\n");
         if !used.is_empty() {
-            out = plainly_answered(out);
+            put(out, &[b"Accept-Encoding: identity"]);
         }
+        put(out, &[]);
         let mut inner = self.exchange.inner();
         inner.used.extend(used);
         inner.awaited.push_back(head.method() == "HEAD");
-        Ok(out)
+        Ok(())
     }
 }
 
@@ -151,7 +152,30 @@ impl Request<'_> {
     }
 }
 
+/// The new value of each field that has one.
+type Filled = Vec<Option<Zeroizing<String>>>;
+
 impl Insert {
+    /// The values with secrets, and the names of their credentials.
+    fn filled(
+        &self,
+        lines: &[&[u8]],
+        request: &Request<'_>,
+    ) -> Result<(Filled, BTreeSet<String>), Fault> {
+        let (mut filled, mut used) = (Vec::new(), BTreeSet::new());
+        for (line, (name, value)) in lines.iter().zip(request.fields) {
+            let Some(armed) = self.injection.mentioned(line) else {
+                filled.push(None);
+                continue;
+            };
+            self.permit(armed, request, name).map_err(|how| armed.misused(how))?;
+            let new = self.fill(armed, value).ok_or_else(|| armed.misused(Misuse::Format))?;
+            filled.push(Some(new));
+            used.insert(armed.credential.env().to_owned());
+        }
+        Ok((filled, used))
+    }
+
     /// Whether a credential may go with this request, in this field.
     fn permit(&self, armed: &Armed, request: &Request<'_>, field: &str) -> Result<(), Misuse> {
         let credential = &armed.credential;
@@ -236,22 +260,8 @@ fn decoded(value: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     BASE64_STANDARD.decode(pair.trim()).ok().filter(|_| basic).map(Zeroizing::new)
 }
 
-/// Asks for an answer that is not compressed, so that a secret in it is seen.
-fn plainly_answered(mut head: Vec<u8>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(head.len() + 64);
-    for line in lines(&head) {
-        let is_encoding =
-            field(line).is_ok_and(|(name, _)| name.eq_ignore_ascii_case("accept-encoding"));
-        if !is_encoding {
-            put(&mut out, line);
-        }
-    }
-    out.extend_from_slice(b"Accept-Encoding: identity\r\n\r\n");
-    head.zeroize();
-    out
-}
-
-fn put(out: &mut Vec<u8>, line: &[u8]) {
-    out.extend_from_slice(line);
+/// Puts a line out that is made of these parts.
+fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    parts.iter().for_each(|part| out.extend_from_slice(part));
     out.extend_from_slice(b"\r\n");
 }
