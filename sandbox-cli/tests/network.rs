@@ -263,7 +263,7 @@ fn shells_and_pages_know_the_options() {
             assert!(outcome.text().replace('\\', "").contains(word), "{word}: {}", outcome.text());
         }
     };
-    let options = ["allow-host", "net-log", "limited"];
+    let options = ["allow-host", "net-log", "limited", "credential"];
     says(&mut sandbox(["completions", "bash"]), &options);
     says(&mut sandbox(["completions", "zsh"]), &options);
     says(&mut sandbox(["run", "--help"]), &options);

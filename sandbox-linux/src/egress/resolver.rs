@@ -46,7 +46,12 @@ pub(crate) fn own_files(plan: &mut Plan, trust: Option<&Trust>) -> Vec<OwnFile> 
 pub(super) fn existing(plan: &Plan, path: &Path) -> Option<PathBuf> {
     let path = find(plan, path)?;
     let place = plan.places.iter().rev().find(|place| path.starts_with(&place.path))?;
-    let host = place.host().join(path.strip_prefix(&place.path).ok()?);
+    let tail = path.strip_prefix(&place.path).ok()?;
+    // Joined with nothing, a file's path would become a folder's.
+    let host = match tail.as_os_str().is_empty() {
+        true => place.host().to_path_buf(),
+        false => place.host().join(tail),
+    };
     let is_file = std::fs::symlink_metadata(host).is_ok_and(|found| found.is_file());
     (is_file && place.content == Content::Host).then_some(path)
 }
