@@ -1,15 +1,14 @@
 //! Secrets that stay outside: placeholders inside, and what becomes of them on the way out.
 //!
 //! Theory of operation. Each [`Credential`] of a policy is *armed* when a way out is made: its
-//! [secret](secret) is read, and a random [placeholder](placeholder) is made that stands for it
-//! inside. An [`Authority`](authority) of the session's own is made as well; programs inside are given its
-//! certificate, and its key never leaves this process. Connections to a host of a credential, and
-//! no others, end here: the gateway is the server for the client, by a certificate of that
-//! authority, and the client for the server, whose own certificate it verifies. In between,
-//! requests have the strict reading that all requests of HTTP/1 have here, and each head is
-//! [edited](edit): a placeholder where it belongs becomes the secret, a placeholder anywhere else
-//! has the request refused. [Answers](answers) are followed, and what of them is the
-//! secret becomes the placeholder again.
+//! secret is read, and a random placeholder is made that stands for it inside. An authority of the
+//! session's own is made as well; programs inside are given its certificate, and its key never
+//! leaves this process. Connections to a host of a credential, and no others, end here: the gateway
+//! is the server for the client, by a certificate of that authority, and the client for the server,
+//! whose own certificate it verifies. In between, requests have the strict reading that all
+//! requests of HTTP/1 have here, and each head is edited (`edit`): a placeholder where it belongs
+//! becomes the secret, a placeholder anywhere else has the request refused. Answers are followed
+//! (`answers`), and what of them is the secret becomes the placeholder again (`echo`).
 //!
 //! # Security
 //! A secret is in the memory of this process alone: it is not written to any file, and no type that
