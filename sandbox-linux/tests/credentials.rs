@@ -43,6 +43,8 @@ fn check(said: &str) {
     }
     let last = said.trim_end().rsplit("-----BEGIN CERTIFICATE-----").next().unwrap_or_default();
     assert!(last.ends_with("-----END CERTIFICATE-----"), "{said}");
+    let known = fs::read_to_string("/etc/ssl/certs/ca-certificates.crt").unwrap_or_default();
+    assert!(!known.contains(last.trim()), "an authority that the host does not know: {said}");
     assert!(!said.contains("PRIVATE"), "{said}");
 }
 
