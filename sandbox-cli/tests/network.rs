@@ -7,7 +7,6 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
-use std::process::Command;
 use std::thread;
 
 use serde_json::{Value, json};
@@ -374,26 +373,6 @@ fn the_rules_of_a_session_without_namespaces_change_too() {
     sessions.ok(&["network", &id, "--allow", &rule]);
     assert_eq!(answer(), BODY);
     assert_eq!(sessions.run(&["network", &id, "--json"]).json()["total"], 3);
-}
-
-/// Scripts and pages are made from the same definitions.
-#[test]
-fn shells_and_pages_know_the_options() {
-    let says = |command: &mut Command, words: &[&str]| {
-        let outcome = run(command);
-        for word in words {
-            assert!(outcome.text().replace('\\', "").contains(word), "{word}: {}", outcome.text());
-        }
-    };
-    let options = ["allow-host", "net-log", "net-level", "limited"];
-    says(&mut sandbox(["completions", "bash"]), &options);
-    says(&mut sandbox(["completions", "zsh"]), &options);
-    says(&mut sandbox(["run", "--help"]), &options);
-    says(&mut sandbox(["session", "network", "--help"]), &["--allow", "--deny", "--set", "--log"]);
-    let folder = folder();
-    assert_eq!(run(sandbox(["man"]).arg(folder.path())).code, Some(0));
-    let page = fs::read_to_string(folder.path().join("sandbox-run.1")).expect("the page");
-    assert!(options.iter().all(|word| page.replace('\\', "").contains(word)), "{page}");
 }
 
 #[test]

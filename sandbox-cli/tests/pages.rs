@@ -3,6 +3,9 @@
 
 mod support;
 
+use std::fs;
+use std::process::Command;
+
 use serde_json::Value;
 use support::{assert_refused, folder, run, sandbox};
 
@@ -109,4 +112,24 @@ fn a_page_that_nobody_reads_is_no_error() {
     std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut stderr).unwrap();
     support::wait(&mut child);
     assert_eq!(stderr, "");
+}
+
+/// Scripts and pages are made from the same definitions.
+#[test]
+fn shells_and_pages_know_the_options_of_the_network() {
+    let says = |command: &mut Command, words: &[&str]| {
+        let outcome = run(command);
+        for word in words {
+            assert!(outcome.text().replace('\\', "").contains(word), "{word}: {}", outcome.text());
+        }
+    };
+    let options = ["allow-host", "net-log", "net-level", "limited", "credential"];
+    says(&mut sandbox(["completions", "bash"]), &options);
+    says(&mut sandbox(["completions", "zsh"]), &options);
+    says(&mut sandbox(["run", "--help"]), &options);
+    says(&mut sandbox(["session", "network", "--help"]), &["--allow", "--deny", "--set", "--log"]);
+    let folder = folder();
+    assert_eq!(run(sandbox(["man"]).arg(folder.path())).code, Some(0));
+    let page = fs::read_to_string(folder.path().join("sandbox-run.1")).expect("the page");
+    assert!(options.iter().all(|word| page.replace('\\', "").contains(word)), "{page}");
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::capability::{Enforcement, Feature, Report, SandboxCapabilities};
 use crate::confine::{Confinement, Explanation};
-use crate::egress::check_level;
+use crate::egress::{Level, check_level};
 use crate::error::{Result, SandboxError};
 use crate::exec::{ExecRequest, ExecResult};
 use crate::plan::{Host, Plan};
@@ -93,11 +93,25 @@ impl<C: Confinement + ?Sized> LocalBackend<C> {
                 why: gap.what.into_owned(),
             });
         }
+        if plan.enforcement == EnforcementLevel::Required {
+            self.check_credentials(plan, report.egress.as_ref())?;
+        }
         // Who says which level is enough means it, also with best effort.
         if plan.enforcement != EnforcementLevel::Off {
             check_level(&plan.network, report.egress.as_ref(), self.name())?;
         }
         Ok(report)
+    }
+
+    /// Credentials are put into requests by a gateway that every program goes through.
+    fn check_credentials(&self, plan: &Plan, level: Option<&Level>) -> Result<()> {
+        let some = !plan.network.credentials().is_empty() && plan.network.lists_hosts();
+        if !some || level == Some(&Level::Transparent) {
+            return Ok(());
+        }
+        let operation = "credentials, which need a list of hosts that holds for every program; with \
+                         best effort their variables would not be set";
+        Err(SandboxError::Unsupported { backend: self.name().into(), operation: operation.into() })
     }
 
     /// What would be enforced, whether or not that is enough.

@@ -34,6 +34,11 @@ pub mod dns;
 pub mod flight;
 pub mod gateway;
 pub mod http;
+#[cfg(feature = "mitm")]
+pub mod injection;
+#[cfg(not(feature = "mitm"))]
+#[path = "egress/no_injection.rs"]
+pub mod injection;
 mod level;
 pub mod names;
 pub mod own;

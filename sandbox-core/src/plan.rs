@@ -189,6 +189,10 @@ impl Plan {
         let view = View { places: &self.places, links: &self.links, files, lasting: self.lasting };
         let mut environment: BTreeMap<_, _> = self.environment.iter().cloned().collect();
         environment.extend(request.variables().clone());
+        // A placeholder takes their place where there is a way out, and nothing elsewhere.
+        for credential in self.network.credentials() {
+            environment.remove(OsStr::new(credential.env()));
+        }
         let cwd = command::working_directory(policy, request, &view)?;
         let candidates = command::candidates(request, &cwd, &environment, path, &view)?;
         let program = std::iter::once(request.program().to_owned());

@@ -12,7 +12,7 @@ use sandbox_core::policy::EnforcementLevel;
 use sandbox_core::{NetworkPolicy, Report, Result, SandboxError};
 
 use crate::cgroup::Cgroup;
-use crate::egress::{Options, Proxy, Way, WayOut};
+use crate::egress::{Options, Proxy, Trust, Way, WayOut};
 use crate::facts::Facts;
 use crate::helper::{Birth, Helper, Spare};
 use crate::jail::{self, Jail, Tier};
@@ -96,6 +96,7 @@ impl LinuxConfinement {
 
     /// Starts a plan on a tier; `shared` is the proxy of a sandbox that lasts.
     fn start(&self, plan: &Plan, tier: Tier, shared: Option<&Arc<Proxy>>) -> Result<Run> {
+        let trust = Trust::prepare(plan, tier)?;
         let promised = self.groups(plan);
         let cgroup = match tier {
             Tier::Off => Cgroup::none(),
@@ -114,14 +115,16 @@ impl LinuxConfinement {
             (shared, _) => shared.map(Arc::clone),
         };
         let door = proxy.as_ref().map(|proxy| proxy.door());
-        let jail = Jail::compile(plan, tier, &self.facts, made, door)?;
+        let jail = Jail::compile(plan, tier, &self.facts, made, door, trust.as_ref())?;
         let egress = match proxy {
             Some(proxy) => {
                 proxy.supply(helper.listener()?)?;
                 // A shared one is not this command's to end.
                 shared.is_none().then_some(proxy as _)
             }
-            None => way_out(plan, &mut helper, birth, &self.egress)?.map(|way| way as _),
+            None => {
+                way_out(plan, &mut helper, birth, &self.egress, trust.as_ref())?.map(|way| way as _)
+            }
         };
         let started = launch(&jail, helper)?;
         let report = report::for_plan(plan, tier, &self.facts, made);
@@ -186,10 +189,12 @@ fn way_out(
     helper: &mut Helper,
     birth: Birth,
     options: &Options,
+    trust: Option<&Trust>,
 ) -> Result<Option<Arc<Way>>> {
     match &plan.network {
         NetworkPolicy::Limited { allowed_hosts, .. } if birth.sockets.is_some() => {
-            let way = Way::open(helper.sockets()?, allowed_hosts, options)?;
+            let injection = trust.map(|trust| Arc::clone(&trust.injection));
+            let way = Way::open(helper.sockets()?, allowed_hosts, options, injection)?;
             Ok(Some(Arc::new(way)))
         }
         _ => Ok(None),
@@ -272,11 +277,13 @@ impl Confinement for LinuxConfinement {
         if tier != Tier::Namespaces {
             return Ok(Arc::new(Loose::new(self, plan)?));
         }
+        let trust = Trust::prepare(plan, Tier::Namespaces)?;
         let cgroup = Cgroup::create(&plan.limits);
         let birth = ns::birth(plan, Tier::Namespaces, &self.facts, false);
         let mut helper = self.spare.take(birth, &self.facts, &cgroup)?;
-        let egress = way_out(plan, &mut helper, birth, &self.egress)?;
-        Room::open(plan, &self.facts, helper, cgroup, egress).map(crate::room::shared)
+        let egress = way_out(plan, &mut helper, birth, &self.egress, trust.as_ref())?;
+        let way = crate::room::Outward { egress, trust };
+        Room::open(plan, &self.facts, helper, cgroup, way).map(crate::room::shared)
     }
 }
 

@@ -57,7 +57,7 @@ fn launch(name: &str, tier: Tier, facts: &Facts) -> Check {
 fn try_launch(tier: Tier, facts: &Facts) -> Result<(), SandboxError> {
     let policy = Policy::read_only().build()?;
     let plan = Plan::new(&policy, &ExecRequest::new("true"), &Host::current())?;
-    let jail = Jail::compile(&plan, tier, facts, Groups::default(), None)?;
+    let jail = Jail::compile(&plan, tier, facts, Groups::default(), None, None)?;
     let birth = crate::ns::birth(&plan, tier, facts, false);
     let helper = Helper::start(birth, facts, &Cgroup::none())?;
     crate::launch::launch(&jail, helper)?;
@@ -96,7 +96,7 @@ fn try_way_out(facts: &Facts) -> Result<bool, SandboxError> {
     on_a_runtime(|| {
         helper_for_hosts(Tier::Namespaces, facts)?
             .sockets()
-            .and_then(|sockets| Way::open(sockets, &[], &Options::default()))
+            .and_then(|sockets| Way::open(sockets, &[], &Options::default(), None))
             .map(|way| way.is_diverted())
     })
 }

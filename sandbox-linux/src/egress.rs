@@ -31,6 +31,7 @@ pub(crate) mod resolver;
 mod routes;
 mod sockets;
 mod supply;
+mod trust;
 mod way;
 
 use std::fmt;
@@ -42,6 +43,7 @@ use sandbox_core::egress::gateway::Setup;
 
 pub(crate) use proxy::{Door, Proxy};
 pub(crate) use sockets::{Counts, Sockets, listener};
+pub(crate) use trust::Trust;
 pub(crate) use way::Way;
 
 /// A way out, whichever it is, as who made it holds it.

@@ -27,7 +27,7 @@ pub(crate) fn explain(
 ) -> Result<Explanation> {
     let proxied = jail::is_proxied(plan, tier, facts);
     let door = proxied.then(Door::example);
-    let jail = Jail::compile(plan, tier, facts, groups, door.as_ref())?;
+    let jail = Jail::compile(plan, tier, facts, groups, door.as_ref(), None)?;
     let mut all = Explanation::default();
     all.section("files", plan.places.iter().map(place).collect());
     let variable = |(name, _): &(std::ffi::OsString, _)| quoted(name);

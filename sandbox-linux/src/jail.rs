@@ -15,7 +15,7 @@ use sandbox_core::{NetworkPolicy, Result, SandboxError, TerminalSize};
 
 use crate::abi::{INLINE, fd, group};
 use crate::cgroup::Entry;
-use crate::egress::{Door, resolver};
+use crate::egress::{Door, Trust, resolver};
 use crate::facts::Facts;
 use crate::fs::{landlock, mounts};
 use crate::identity::Identity;
@@ -24,6 +24,9 @@ use crate::program::{Name, Phase, Program};
 use crate::report::Groups;
 use crate::rlimit::{self, Held};
 use crate::{ns, seccomp, sys};
+use bounds::{rlimits, supervise};
+
+mod bounds;
 
 mod outside;
 
@@ -82,6 +85,7 @@ impl Jail {
         facts: &Facts,
         groups: Groups,
         commands: Option<Entry>,
+        trust: Option<&Trust>,
     ) -> Result<Self> {
         let mut program = Program::new();
         if !plan.layers.is_empty() && plan.places.first().is_some_and(|p| p.path == Path::new("/"))
@@ -94,7 +98,7 @@ impl Jail {
         }
         let identity = Identity::decide(plan, facts.privileged);
         let plan = &crate::closed::without(plan, Tier::Namespaces, &identity, facts);
-        let rests = inside(&mut program, plan, &identity, facts, groups.held);
+        let rests = inside(&mut program, plan, &identity, facts, groups.held, trust);
         program.pid_namespace = true;
         program.serves = true;
         let (way, commands) = match commands {
@@ -125,7 +129,12 @@ impl Jail {
     ///
     /// # Errors
     /// As [`Jail::compile`].
-    pub(crate) fn enter(plan: &Plan, user: Option<(u32, u32)>, facts: &Facts) -> Result<Self> {
+    pub(crate) fn enter(
+        plan: &Plan,
+        user: Option<(u32, u32)>,
+        facts: &Facts,
+        trust: Option<&Trust>,
+    ) -> Result<Self> {
         let mut program = Program::new();
         ns::take_ruleset(&mut program, facts.landlock > 0);
         if let Some(size) = plan.terminal {
@@ -135,7 +144,7 @@ impl Jail {
         supervise(&mut program, plan, Tier::Landlock, groups.held);
         let context =
             Context { tier: Tier::Namespaces, facts, groups, user, filtered: true, forked: true };
-        command(&mut program, plan, &context, plan.environment.clone())?;
+        command(&mut program, plan, &context, Trust::variables(plan, trust))?;
         ns::give_up(&mut program, Tier::Namespaces, user);
         let identity = Identity { user, ..Identity::default() };
         Self::finish(program, true, plan, Tier::Namespaces, identity, Outside::default())
@@ -152,17 +161,18 @@ impl Jail {
         facts: &Facts,
         groups: Groups,
         door: Option<&Door>,
+        trust: Option<&Trust>,
     ) -> Result<Self> {
         let mut program = Program::new();
         let identity = Identity::decide(plan, tier == Tier::Namespaces && facts.privileged);
         let plan = &crate::closed::without(plan, tier, &identity, facts);
-        let mut environment = plan.environment.clone();
+        let mut environment = Trust::variables(plan, trust);
         let outside = match tier {
             Tier::Landlock => Outside::make(plan, facts, &mut environment, door)?,
             Tier::Off | Tier::Namespaces => Outside::default(),
         };
         if tier == Tier::Namespaces {
-            inside(&mut program, plan, &identity, facts, groups.held);
+            inside(&mut program, plan, &identity, facts, groups.held, trust);
         }
         if tier != Tier::Namespaces {
             let arguments = [libc::PR_SET_CHILD_SUBREAPER.into(), 1.into()];
@@ -281,6 +291,7 @@ fn inside(
     identity: &Identity,
     facts: &Facts,
     held: Held,
+    trust: Option<&Trust>,
 ) -> mounts::Rests {
     let root = facts.user == 0 && identity.user.is_none();
     // Where no group counts them, private places may at least not pass the limit by themselves.
@@ -288,50 +299,21 @@ fn inside(
     let size = plan.limits.disk.into_iter().chain(memory).min();
     ns::prepare(program);
     let mut mounted = crate::sockets::hide(plan);
-    let resolver = resolver::add(&mut mounted);
+    let files = &*resolver::own_files(&mut mounted, trust);
+    let size = size.map(|size| mounts::OwnFile::beside(files, size));
     let (owner, idmaps) = (identity.user, &identity.idmaps);
-    let options = mounts::Options { owner, size, root, idmaps, resolver: resolver.as_deref() };
+    let options = mounts::Options { owner, size, root, idmaps, files };
     mounts::compile(program, &mounted, &options);
     if facts.landlock > 0 {
         let handled = landlock::Handled::new(facts.landlock, false);
         let mut rules = landlock::rules_inside(plan);
-        rules.extend(resolver.map(landlock::readable));
+        rules.extend(files.iter().flat_map(|file| &file.paths).cloned().map(landlock::readable));
         landlock::compile(program, &rules, handled);
     }
     if let Some(size) = plan.terminal {
         ns::terminal(program, size, identity.user);
     }
     mounts::Rests::of(&mounted)
-}
-
-/// What the helper watches, and how it ends what it does not see.
-fn supervise(program: &mut Program, plan: &Plan, tier: Tier, held: Held) {
-    program.pid_namespace = tier == Tier::Namespaces;
-    if tier == Tier::Off {
-        return;
-    }
-    if let Some(time) = plan.limits.cpu_time {
-        program.cpu_limit = u64::try_from(time.duration().as_micros()).unwrap_or(u64::MAX);
-        program.watch_interval = 50;
-    }
-    if let Some(memory) = plan.limits.memory.filter(|_| !held.memory) {
-        program.memory_limit = memory.bytes();
-        program.watch_interval = 10;
-    }
-}
-
-fn rlimits(plan: &Plan, context: &Context<'_>) -> Vec<(u32, u64, u64)> {
-    let held = context.groups.held;
-    let own_count = context.tier == Tier::Namespaces && !context.facts.privileged;
-    let needed = plan.limits.processes.is_some() && !held.processes && !own_count;
-    let user = context.user.map_or(context.facts.user, |(user, _)| user);
-    let others = match (needed, context.forked) {
-        (true, _) => crate::facts::tasks_of(user),
-        // The helper is counted in any case.
-        (false, true) => u64::from(rlimit::LASTING) - 1,
-        (false, false) => 0,
-    };
-    rlimit::compile(&plan.limits, held, others)
 }
 
 fn filter(plan: &Plan, tier: Tier) -> Result<Option<Cow<'static, [u8]>>> {

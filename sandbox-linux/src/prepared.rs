@@ -42,7 +42,7 @@ impl Prepared {
             TierChoice::Auto | TierChoice::Namespaces => Tier::Namespaces,
         };
         let (held, cpus) = Cgroup::would_hold();
-        let jail = Jail::compile(&plan, tier, &facts, Groups { held, cpus }, None)?;
+        let jail = Jail::compile(&plan, tier, &facts, Groups { held, cpus }, None, None)?;
         let birth = crate::ns::birth(&plan, tier, &facts, false);
         if birth.sockets.is_some() || jail::is_proxied(&plan, tier, &facts) {
             let operation = "host lists of prepared commands: use the backend".into();

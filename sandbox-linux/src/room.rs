@@ -27,7 +27,7 @@ use sandbox_core::{Result, SandboxError, Usage};
 use crate::abi::{Request, request};
 use crate::cgroup::{Cgroup, Freezer};
 use crate::confine::launched;
-use crate::egress::{Way, WayOut as _};
+use crate::egress::{Trust, Way, WayOut as _};
 use crate::facts::Facts;
 use crate::fs::landlock::Handled;
 use crate::fs::mounts::{self, Rests};
@@ -57,8 +57,15 @@ pub(crate) struct Room {
     user: Option<(u32, u32)>,
     rests: Rests,
     /// The way out of all commands.
-    egress: Option<Arc<Way>>,
+    way: Outward,
     state: Mutex<State>,
+}
+
+/// The way out of a sandbox, and what its commands are told of it.
+#[derive(Debug, Default)]
+pub(crate) struct Outward {
+    pub(crate) egress: Option<Arc<Way>>,
+    pub(crate) trust: Option<Trust>,
 }
 
 #[derive(Debug)]
@@ -91,13 +98,13 @@ impl Room {
         facts: &Facts,
         helper: Helper,
         mut cgroup: Cgroup,
-        egress: Option<Arc<Way>>,
+        way: Outward,
     ) -> Result<Self> {
         let groups = Groups { held: cgroup.held, cpus: cgroup.cpus };
         cgroup.add_commands();
         cgroup.admit(&plan.limits, crate::rlimit::LASTING);
         let commands = cgroup.commands.as_ref().map(Freezer::entry);
-        let jail = Jail::furnish(plan, facts, groups, commands)?;
+        let jail = Jail::furnish(plan, facts, groups, commands, way.trust.as_ref())?;
         let helper = furnish(&jail, helper)?;
         let pid = helper.pid();
         let ends = helper.release().map_err(SandboxError::io("holding the sandbox"))?;
@@ -106,7 +113,7 @@ impl Room {
         let (agent, cgroup) = (Some(ends), Some(cgroup));
         let state = State { agent, cgroup, spare: None, frozen: false, mapped };
         let (rests, facts) = (jail.rests, facts.clone());
-        Ok(Self { pid, facts, user, rests, egress, state: Mutex::new(state) })
+        Ok(Self { pid, facts, user, rests, way, state: Mutex::new(state) })
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -199,7 +206,7 @@ impl Enclosure for Room {
         let helper = self.helper(birth)?;
         // While the rest is made the helper wakes up; one that is gone says so at the start.
         let _ = helper.ready();
-        let jail = Jail::enter(plan, self.user, &self.facts)?;
+        let jail = Jail::enter(plan, self.user, &self.facts, self.way.trust.as_ref())?;
         let started = launch(&jail, helper)?;
         self.put_spare(birth);
         launched(started, jail, Cgroup::none(), None)
@@ -285,7 +292,7 @@ impl Enclosure for Room {
     }
 
     fn egress(&self) -> Option<Arc<dyn Egress>> {
-        self.egress.clone().map(|way| way as _)
+        self.way.egress.clone().map(|way| way as _)
     }
 
     fn alive(&self) -> bool {
@@ -309,7 +316,7 @@ impl Enclosure for Room {
         let Some((Ends { pidfd, control }, cgroup)) = self.close() else { return Ok(()) };
         let control = sys::watch(control).map_err(SandboxError::io("watching the sandbox"))?;
         let gone = tokio::time::timeout(PATIENCE, control.readable()).await;
-        if let Some(egress) = &self.egress {
+        if let Some(egress) = &self.way.egress {
             egress.stop().await;
         }
         finish(gone.is_ok(), pidfd, cgroup);
@@ -339,7 +346,7 @@ fn finish(done: bool, pidfd: Option<OwnedFd>, cgroup: Option<Cgroup>) {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        if let Some(egress) = &self.egress {
+        if let Some(egress) = &self.way.egress {
             egress.close();
         }
         if let Some((Ends { pidfd, control }, cgroup)) = self.close() {

@@ -1,10 +1,11 @@
-//! `--net` and `--allow-host`: what may be reached.
+//! `--net`, `--allow-host` and `--credential`: what may be reached, and with which secrets.
 
 use clap::Args;
 use sandbox_core::NetworkPolicy;
 use sandbox_core::policy::network::HostRule;
 
 use super::choices::{LevelChoice, NetChoice};
+use super::credentials::{self, CredentialOption};
 use crate::failure::Failure;
 
 /// The network, beside the base policy's.
@@ -22,6 +23,10 @@ pub(super) struct NetworkOptions {
     /// machine has, but not nothing]
     #[arg(long, value_enum, value_name = "LEVEL")]
     net_level: Option<LevelChoice>,
+    /// Keep the secret in this variable outside: commands see a placeholder, which becomes the secret
+    /// in requests over TLS to these hosts and nowhere else; the hosts may be reached, then
+    #[arg(long, value_name = "ENV=HOST[,HOST]...")]
+    credential: Vec<CredentialOption>,
 }
 
 impl NetworkOptions {
@@ -39,34 +44,45 @@ impl NetworkOptions {
 
     /// The same, whatever the level.
     fn listed(&self, base: &NetworkPolicy) -> Result<Option<NetworkPolicy>, Failure> {
+        let listing = match (&self.allow_host[..], &self.credential[..]) {
+            ([], []) => None,
+            ([], _) => Some("--credential"),
+            _ => Some("--allow-host"),
+        };
+        match (self.net, listing) {
+            (None, None) => Ok(None),
+            (Some(NetChoice::None), None) => Ok(Some(NetworkPolicy::denied())),
+            (Some(NetChoice::Unrestricted), None) => Ok(Some(NetworkPolicy::Unrestricted)),
+            (Some(NetChoice::None | NetChoice::Unrestricted), Some(option)) => {
+                Err(Failure::usage(format!("--net and {option} contradict each other"))
+                    .with_help("keep one of the two, or write --net limited"))
+            }
+            (None, Some(option)) if *base == NetworkPolicy::Unrestricted => {
+                let why = format!("{option} lists hosts, and the policy has the whole network");
+                Err(Failure::usage(why)
+                    .with_help("add --net limited to let the listed hosts be reached alone"))
+            }
+            (None | Some(NetChoice::Limited), _) => self.limited(base).map(Some),
+        }
+    }
+
+    /// The hosts and credentials of the base, and those of the options.
+    fn limited(&self, base: &NetworkPolicy) -> Result<NetworkPolicy, Failure> {
         let (listed, minimum_level) = match base {
-            NetworkPolicy::Limited { allowed_hosts, minimum_level } => {
+            NetworkPolicy::Limited { allowed_hosts, minimum_level, .. } => {
                 (allowed_hosts.clone(), *minimum_level)
             }
             NetworkPolicy::Unrestricted => (Vec::new(), None),
         };
-        match (self.net, &self.allow_host[..]) {
-            (None, []) => Ok(None),
-            (Some(NetChoice::None), []) => Ok(Some(NetworkPolicy::denied())),
-            (Some(NetChoice::Unrestricted), []) => Ok(Some(NetworkPolicy::Unrestricted)),
-            (Some(NetChoice::None | NetChoice::Unrestricted), _) => {
-                Err(Failure::usage("--net and --allow-host contradict each other")
-                    .with_help("keep one of the two, or write --net limited"))
-            }
-            (None, _) if *base == NetworkPolicy::Unrestricted => {
-                let why = "--allow-host lists hosts, and the policy has the whole network";
-                Err(Failure::usage(why)
-                    .with_help("add --net limited to let the listed hosts be reached alone"))
-            }
-            (None | Some(NetChoice::Limited), rules) => {
-                let allowed_hosts = joined(listed, rules);
-                if allowed_hosts.is_empty() {
-                    return Err(Failure::usage("--net limited lists no host")
-                        .with_help("add --allow-host HOST, or write --net none"));
-                }
-                Ok(Some(NetworkPolicy::Limited { allowed_hosts, minimum_level }))
-            }
+        let listed = joined(listed, &self.allow_host);
+        let needed = credentials::needed(&self.credential, &listed);
+        let allowed_hosts = joined(listed, &needed);
+        if allowed_hosts.is_empty() {
+            return Err(Failure::usage("--net limited lists no host")
+                .with_help("add --allow-host HOST, or write --net none"));
         }
+        let credentials = credentials::joined(base.credentials(), &self.credential);
+        Ok(NetworkPolicy::Limited { allowed_hosts, minimum_level, credentials })
     }
 
     /// The network that the policy will most likely ask for, before it is read.

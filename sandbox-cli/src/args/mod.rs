@@ -5,6 +5,7 @@
 //! into the library's types.
 
 mod choices;
+mod credentials;
 mod hosts;
 mod limits;
 mod options;
@@ -22,7 +23,7 @@ pub(crate) use options::{Options, from_file as policy_from_file};
 pub(crate) use session::{
     AttachArgs, CpArgs, CreateArgs, ExecArgs, ForkArgs, Form, IdArgs, KillArgs, ListArgs, LogsArgs,
     MountArgs, NetworkAction, NetworkArgs, Outside, PortAction, PortArgs, ReapArgs, RmArgs,
-    SessionCommand, Sides, SnapshotArgs, SpawnArgs, TaskArgs,
+    SessionCommand, Sides, SnapshotArgs, SpawnArgs, TaskArgs, kept_in_session,
 };
 
 const EXIT_CODES: &str = "\

@@ -21,7 +21,9 @@ pub(crate) use create::CreateArgs;
 pub(crate) use exec::{ExecArgs, SpawnArgs};
 pub(crate) use keys::DetachKeys;
 pub(crate) use mounts::MountArgs;
-pub(crate) use network::{NetworkAction, NetworkArgs, PortAction, PortArgs};
+pub(crate) use network::{
+    NetworkAction, NetworkArgs, PortAction, PortArgs, kept as kept_in_session,
+};
 use signal::Signal;
 use values::Pair;
 

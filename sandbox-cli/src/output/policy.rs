@@ -64,12 +64,11 @@ pub(super) fn network(policy: &NetworkPolicy) -> String {
     match policy {
         NetworkPolicy::Unrestricted => "unrestricted".into(),
         NetworkPolicy::Limited { allowed_hosts, .. } if allowed_hosts.is_empty() => "none".into(),
-        NetworkPolicy::Limited { allowed_hosts, minimum_level } => {
-            let hosts: Vec<_> = allowed_hosts.iter().map(ToString::to_string).collect();
-            match minimum_level {
-                Some(level) => format!("{} (at least {level})", hosts.join(" ")),
-                None => hosts.join(" "),
-            }
+        NetworkPolicy::Limited { allowed_hosts, minimum_level, credentials } => {
+            let hosts = allowed_hosts.iter().map(ToString::to_string);
+            let names = credentials.iter().map(|one| format!("(with {})", one.env()));
+            let level = minimum_level.iter().map(|level| format!("(at least {level})"));
+            hosts.chain(names).chain(level).collect::<Vec<_>>().join(" ")
         }
     }
 }

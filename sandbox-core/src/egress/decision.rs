@@ -44,6 +44,9 @@ pub struct Decision {
     pub reason: Option<Reason>,
     /// How it ended, if it was allowed.
     pub end: Option<End>,
+    /// The credentials that were put into its requests, by their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<String>,
     /// Bytes that were passed on from the sandbox.
     pub bytes_up: u64,
     /// Bytes that were passed on to the sandbox.
@@ -138,6 +141,7 @@ impl Entry {
             verdict: Verdict::Allow,
             reason: None,
             end: Some(End::Stopped),
+            credentials: Vec::new(),
             bytes_up: 0,
             bytes_down: 0,
             duration_ms: 0,
@@ -148,6 +152,12 @@ impl Entry {
     /// Names the rule that allowed it.
     pub(crate) fn allowed_by(&mut self, rule: &HostRule) {
         self.decision.rule = Some(rule.to_string());
+    }
+
+    /// Names the credentials that went with it.
+    #[cfg(feature = "mitm")]
+    pub(crate) fn used(&mut self, credentials: Vec<String>) {
+        self.decision.credentials = credentials;
     }
 
     /// Counts what was passed on.

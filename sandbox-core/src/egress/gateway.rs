@@ -17,6 +17,10 @@
 //! HTTP/2 without TLS hides its hosts. On the web's ports of a name, where many hosts share a server,
 //! it is refused; at other ports, which a rule lists for a service of its own, it passes.
 //!
+//! Connections to a host that gets a credential are inspected, see [`injection`](super::injection).
+//! All others stay between their two ends; a request of HTTP on one that mentions a placeholder is
+//! refused.
+//!
 //! [`Gateway::set_rules`] is seen by every connection at once: the ones that no rule allows any more
 //! are reset.
 
@@ -27,6 +31,11 @@ mod budget;
 mod conduit;
 mod connection;
 mod datagrams;
+#[cfg(feature = "mitm")]
+mod inspected;
+#[cfg(not(feature = "mitm"))]
+#[path = "gateway/uninspected.rs"]
+mod inspected;
 mod lane;
 mod limits;
 mod pump;
@@ -42,6 +51,8 @@ use tokio::task::JoinSet;
 
 use super::decision::{Ask, Entry, Log};
 use super::dial::Dialler;
+use super::http::Editor;
+use super::injection::{Injection, Upstream, guard};
 use super::names::{Names, Range};
 use super::proxy::Key;
 use super::rules::{Refusal, Rules};
@@ -113,6 +124,8 @@ pub struct Setup {
     approver: Option<Arc<dyn Approver>>,
     conduits: Option<Arc<dyn Conduits>>,
     key: Option<Key>,
+    injection: Option<Arc<Injection>>,
+    roots: Option<Vec<Vec<u8>>>,
 }
 
 impl Setup {
@@ -169,14 +182,31 @@ impl Setup {
         self
     }
 
+    /// The credentials that requests get, with the authority that clients inside trust.
+    #[must_use]
+    pub fn injection(mut self, injection: Option<Arc<Injection>>) -> Self {
+        self.injection = injection;
+        self
+    }
+
+    /// Who is trusted to name the servers of hosts that get a credential: root certificates in DER.
+    /// The default is what the platform trusts, and `SSL_CERT_FILE` where it is set.
+    #[must_use]
+    pub fn roots(mut self, roots: Vec<Vec<u8>>) -> Self {
+        self.roots = Some(roots);
+        self
+    }
+
     /// The gateway, which serves nobody yet. It works on the tokio runtime that it is used on.
     #[must_use]
     pub fn start(self) -> Gateway {
         let access = Access::new(self.rules, self.names, self.dialler, self.approver, &self.limits);
         let meter = Meter::new(self.limits.connections, self.limits.bytes);
         let pool = Pool::new(self.conduits);
+        let upstream = Upstream::new(self.roots);
+        let inspection = self.injection.map(|injection| Inspection { injection, upstream });
         let (session, log, limits, key) = (self.session, self.log, self.limits, self.key);
-        let shared = Shared { session, log, limits, access, meter, pool, key };
+        let shared = Shared { session, log, limits, access, meter, pool, key, inspection };
         Gateway { shared: Arc::new(shared), tasks: Mutex::new(JoinSet::new()) }
     }
 }
@@ -191,6 +221,27 @@ struct Shared {
     meter: Meter,
     pool: Pool,
     key: Option<Key>,
+    inspection: Option<Inspection>,
+}
+
+/// What inspected connections take.
+#[derive(Debug)]
+struct Inspection {
+    injection: Arc<Injection>,
+    #[cfg_attr(not(feature = "mitm"), expect(dead_code, reason = "nothing is inspected"))]
+    upstream: Upstream,
+}
+
+impl Shared {
+    /// What inspects the connections to a host, if they are.
+    fn inspection(&self, ask: &Ask) -> Option<&Inspection> {
+        self.inspection.as_ref().filter(|it| it.injection.covers(&ask.target, ask.port))
+    }
+
+    /// Who sees the requests of all other connections.
+    fn guard(&self) -> Option<Box<dyn Editor>> {
+        self.inspection.as_ref().map(|inspection| guard(&inspection.injection))
+    }
 }
 
 /// The way out of one sandbox. Dropped, it resets every connection and takes no more.
@@ -214,6 +265,8 @@ impl Gateway {
             approver: None,
             conduits: None,
             key: None,
+            injection: None,
+            roots: None,
         }
     }
 

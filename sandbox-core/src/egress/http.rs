@@ -13,10 +13,15 @@ mod rewrite;
 
 pub use authority::Authority;
 pub use head::{Form, Head};
-pub use requests::{Fault, Requests, Step};
+pub use requests::{Fault, Misuse, Requests, Step};
 
 pub(crate) use authority::target;
+#[cfg(feature = "mitm")]
+pub(crate) use body::Body;
 pub(crate) use body::Framing;
 pub(crate) use head::{end as head_end, is_token};
+#[cfg(feature = "mitm")]
+pub(crate) use head::{field, lines};
+pub(crate) use requests::Editor;
 
 use super::flight::Malformed;

@@ -82,6 +82,8 @@ pub enum Trouble<'a> {
     Unresolved,
     /// Nobody answers.
     Unreachable,
+    /// Whoever answers is not who was meant.
+    Distrusted(&'a Reason),
 }
 
 impl Voice {
@@ -114,7 +116,8 @@ impl Voice {
 }
 
 impl Trouble<'_> {
-    fn page(self) -> String {
+    /// The answer of HTTP that says so.
+    pub(crate) fn page(self) -> String {
         let (status, text) = match self {
             Self::Denied(reason @ (Reason::Malformed(_) | Reason::Unsupported)) => {
                 ("400 Bad Request", reason.to_string())
@@ -129,6 +132,7 @@ impl Trouble<'_> {
                 ("503 Service Unavailable", Reason::NoDescriptors.to_string())
             }
             Self::Denied(reason) => ("403 Forbidden", reason.to_string()),
+            Self::Distrusted(reason) => ("502 Bad Gateway", reason.to_string()),
             Self::Unresolved => ("502 Bad Gateway", "the host's name does not resolve".into()),
             Self::Unreachable => ("504 Gateway Timeout", "the host does not answer".into()),
         };
@@ -151,7 +155,7 @@ impl Trouble<'_> {
             }
             Self::Denied(_) | Self::Keyless => socks::NOT_ALLOWED,
             Self::Unresolved => socks::HOST_UNREACHABLE,
-            Self::Unreachable => socks::REFUSED,
+            Self::Unreachable | Self::Distrusted(_) => socks::REFUSED,
         }
     }
 }

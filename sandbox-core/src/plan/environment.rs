@@ -17,6 +17,11 @@ pub(super) fn compose(
     view: &View<'_>,
 ) -> BTreeMap<OsString, OsString> {
     let mut env = policy.environment().apply(variables);
+    // What a pattern passes may be a secret by another name.
+    for credential in policy.network().credentials() {
+        let names = [Some(credential.env()), credential.variable()];
+        names.into_iter().flatten().for_each(|name| drop(env.remove(OsStr::new(name))));
+    }
     env.insert("PATH".into(), search_path(env.get(OsStr::new("PATH")), view));
     let private = |path: &str| {
         let found = resolve(view.files, Path::new(path));

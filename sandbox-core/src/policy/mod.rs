@@ -14,6 +14,7 @@ pub mod limits;
 pub mod network;
 mod presets;
 mod saved;
+mod sealed;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ use crate::size::ByteSize;
 use environment::{EnvironmentError, EnvironmentPolicy};
 use filesystem::{FilesystemError, FilesystemPolicy, Rights};
 use limits::{LimitError, ResourceLimits};
-use network::{HostRule, HostRuleError, MinimumLevel, NetworkPolicy};
+use network::{CredentialError, HostRule, HostRuleError, MinimumLevel, NetworkPolicy};
 
 use presets::Caller;
 
@@ -92,6 +93,9 @@ pub enum PolicyError {
     /// A host rule cannot be meant.
     #[error(transparent)]
     Host(#[from] HostRuleError),
+    /// A credential cannot be meant, or the rest of the policy gives its secret away.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
     /// A limit cannot be meant.
     #[error(transparent)]
     Limit(#[from] LimitError),
@@ -273,12 +277,14 @@ impl PolicyBuilder {
     ) -> Result<Self, PolicyError> {
         let rules: Result<Vec<_>, _> = hosts.into_iter().map(|h| h.as_ref().parse()).collect();
         let mut rules: Vec<HostRule> = rules?;
-        let mut minimum_level = None;
-        if let NetworkPolicy::Limited { allowed_hosts, minimum_level: known } = &self.network {
-            rules.splice(0..0, allowed_hosts.iter().cloned());
-            minimum_level = *known;
+        let (mut minimum_level, mut credentials) = (None, Vec::new());
+        if let NetworkPolicy::Limited { allowed_hosts, minimum_level: level, credentials: known } =
+            self.network
+        {
+            rules.splice(0..0, allowed_hosts);
+            (minimum_level, credentials) = (level, known);
         }
-        self.network = NetworkPolicy::Limited { allowed_hosts: rules, minimum_level };
+        self.network = NetworkPolicy::Limited { allowed_hosts: rules, minimum_level, credentials };
         Ok(self)
     }
 
@@ -326,8 +332,9 @@ impl PolicyBuilder {
     ///
     /// # Errors
     /// [`PolicyError`], naming the rule, the reason and the remedy.
-    pub fn build(self) -> Result<Policy, PolicyError> {
+    pub fn build(mut self) -> Result<Policy, PolicyError> {
         self.limits.check()?;
+        sealed::seal(&self.network, &self.environment, &mut self.filesystem)?;
         self.filesystem.check()?;
         Ok(Policy {
             filesystem: self.filesystem,

@@ -1,5 +1,6 @@
 //! What a command may reach over the network: nothing, listed hosts, or everything.
 
+mod credential;
 mod name;
 mod rule;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::egress::Level;
 
+pub use credential::{Credential, CredentialError, Format, PathPattern, PlainPath, Source};
 pub use name::{HostName, HostNameError};
 pub use rule::{Host, HostRule, HostRuleError, Ports, Protocol};
 
@@ -37,6 +39,9 @@ pub enum NetworkPolicy {
         /// any level but none at all; the report says which.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         minimum_level: Option<MinimumLevel>,
+        /// Secrets that stay outside, and go to hosts that rules allow.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        credentials: Vec<Credential>,
     },
 }
 
@@ -81,7 +86,7 @@ impl NetworkPolicy {
     /// What these rules name can be reached.
     #[must_use]
     pub const fn limited(allowed_hosts: Vec<HostRule>) -> Self {
-        Self::Limited { allowed_hosts, minimum_level: None }
+        Self::Limited { allowed_hosts, minimum_level: None, credentials: Vec::new() }
     }
 
     /// The same, for a backend that offers this level at the least. Where nothing is limited every
@@ -90,8 +95,8 @@ impl NetworkPolicy {
     pub fn at_least(self, level: MinimumLevel) -> Self {
         match self {
             Self::Unrestricted => Self::Unrestricted,
-            Self::Limited { allowed_hosts, .. } => {
-                Self::Limited { allowed_hosts, minimum_level: Some(level) }
+            Self::Limited { allowed_hosts, credentials, .. } => {
+                Self::Limited { allowed_hosts, minimum_level: Some(level), credentials }
             }
         }
     }
@@ -108,6 +113,15 @@ impl NetworkPolicy {
         match self {
             Self::Limited { minimum_level, .. } if self.lists_hosts() => *minimum_level,
             _ => None,
+        }
+    }
+
+    /// The secrets that stay outside.
+    #[must_use]
+    pub fn credentials(&self) -> &[Credential] {
+        match self {
+            Self::Limited { credentials, .. } => credentials,
+            Self::Unrestricted => &[],
         }
     }
 

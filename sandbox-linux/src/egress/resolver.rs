@@ -14,21 +14,51 @@ use sandbox_core::Rights;
 use sandbox_core::egress::Range;
 use sandbox_core::plan::{Content, Place, Plan};
 
-use super::Counts;
+use super::{Counts, Trust};
+use crate::fs::mounts::OwnFile;
 
 /// The most links that are followed, as in the kernel.
 const LINKS: usize = 40;
 
 /// What the file holds.
-pub(crate) fn content() -> String {
+fn content() -> String {
     let server = Range::default().own().v4;
     format!("nameserver {server}\noptions edns0 timeout:2 attempts:2\n")
 }
 
 /// Adds the file to a plan that lists hosts, as a file that is covered; where it is then.
-pub(crate) fn add(plan: &mut Plan) -> Option<PathBuf> {
+fn add(plan: &mut Plan) -> Option<PathBuf> {
     Counts::of(&plan.network)?;
-    let path = find(plan, Path::new("/etc/resolv.conf"))?;
+    lay(plan, Path::new("/etc/resolv.conf"))
+}
+
+/// The files of a plan's sandbox that programs learn of the way out by.
+pub(crate) fn own_files(plan: &mut Plan, trust: Option<&Trust>) -> Vec<OwnFile> {
+    let resolver = add(plan).map(|path| OwnFile {
+        name: "resolv.conf",
+        paths: vec![path],
+        content: content(),
+    });
+    resolver.into_iter().chain(trust.map(|trust| trust.file(plan))).collect()
+}
+
+/// Where a path leads to a file of the host.
+pub(super) fn existing(plan: &Plan, path: &Path) -> Option<PathBuf> {
+    let path = find(plan, path)?;
+    let place = plan.places.iter().rev().find(|place| path.starts_with(&place.path))?;
+    let tail = path.strip_prefix(&place.path).ok()?;
+    // Joined with nothing, a file's path would become a folder's.
+    let host = match tail.as_os_str().is_empty() {
+        true => place.host().to_path_buf(),
+        false => place.host().join(tail),
+    };
+    let is_file = std::fs::symlink_metadata(host).is_ok_and(|found| found.is_file());
+    (is_file && place.content == Content::Host).then_some(path)
+}
+
+/// Adds a file to a plan, as one that is covered, where a path leads; where it is then.
+pub(super) fn lay(plan: &mut Plan, path: &Path) -> Option<PathBuf> {
+    let path = find(plan, path)?;
     let around = plan.places.iter().rev().find(|place| path.starts_with(&place.path));
     match around {
         Some(place) if place.path == path && place.directory => return None,

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use sandbox_core::confine::Egress;
 use sandbox_core::egress::decision::Log;
 use sandbox_core::egress::gateway::{Gateway, Mode};
+use sandbox_core::egress::injection::Injection;
 use sandbox_core::egress::{HostRule, Level, Names, Protocol, Range, Rules};
 use sandbox_core::{Result, SandboxError};
 use tokio::net::TcpListener;
@@ -57,7 +58,8 @@ enum Taking {
 }
 
 impl Way {
-    /// Makes one of a network's sockets. What it serves runs on the current runtime.
+    /// Makes one of a network's sockets, whose requests get these credentials. What it serves runs on the
+    /// current runtime.
     ///
     /// # Errors
     /// The step that failed; a rule that this machine has no means for.
@@ -65,6 +67,7 @@ impl Way {
         mut sockets: Sockets,
         rules: &[HostRule],
         options: &Options,
+        injection: Option<Arc<Injection>>,
     ) -> Result<Self> {
         let runtime = Handle::try_current().map_err(io::Error::other);
         let runtime = runtime.map_err(SandboxError::io("finding the runtime of the way out"))?;
@@ -74,7 +77,8 @@ impl Way {
         routes::set_up(&sockets.routes, range).map_err(step("set the routes of the way out"))?;
         let names = Arc::new(Mutex::new(Names::new(range)));
         let gateway = Gateway::setup("", rules.clone()).names(Arc::clone(&names));
-        let gateway = Arc::new((options.gateway)(with_pipes(gateway)).start());
+        let gateway = with_pipes(gateway.injection(injection));
+        let gateway = Arc::new((options.gateway)(gateway).start());
         let zone = Arc::new(Zone::new(rules.clone(), names, &gateway));
         let servers = serve_names(&mut sockets, range, &zone).map_err(step("answer names"))?;
         let taking = match divert(&mut sockets, &rules, range, options) {

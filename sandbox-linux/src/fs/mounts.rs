@@ -24,10 +24,12 @@ use verbs::{From, NODEV, NOEXEC, NOSUID, RDONLY};
 
 pub(crate) use addition::{Addition, clone};
 pub(crate) use layers::{Change, Rests};
+pub(crate) use own::OwnFile;
 
 mod addition;
 mod chroot;
 mod layers;
+mod own;
 mod system;
 mod verbs;
 
@@ -41,8 +43,8 @@ pub(crate) struct Options<'a> {
     pub(crate) root: bool,
     /// Descriptors of user namespaces for idmapped mounts, by place.
     pub(crate) idmaps: &'a BTreeMap<PathBuf, i32>,
-    /// The covered file that tells where names are resolved.
-    pub(crate) resolver: Option<&'a Path>,
+    /// The files of the sandbox's own.
+    pub(crate) files: &'a [OwnFile],
 }
 
 /// Compiles the whole root and the change into it.
@@ -101,7 +103,7 @@ impl<'a> Build<'a> {
         program.close = plan.places.len() > 60;
         let root = root(program, plan, options.size, host_root);
         let scratch = host_root.then(|| scratch(program, options.size));
-        let covers = covers(program, scratch.unwrap_or(root), options.resolver.is_some());
+        let covers = covers(program, scratch.unwrap_or(root), options.files);
         program.attach_over(root, "/", "the new root");
         let (made, lent, pinned) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
         let modes = Vec::new();
@@ -160,8 +162,7 @@ impl<'a> Build<'a> {
                 self.lend(&place.path, mode, false, NODEV | NOEXEC | RDONLY)
             }
             Content::Hidden => {
-                let is_resolver = self.options.resolver == Some(place.path.as_path());
-                let cover = Path::new(if is_resolver { RESOLVER } else { "file" });
+                let cover = OwnFile::over(self.options.files, &place.path);
                 self.program.clone_own(From::Inside(self.covers), cover, 0)
             }
         };
@@ -326,9 +327,6 @@ impl<'a> Build<'a> {
 /// Where the covers lie.
 const COVERS: &str = ".sandbox";
 
-/// The one among them that can be read: it tells where names are resolved.
-const RESOLVER: &str = "resolv.conf";
-
 /// What the sandbox's root is: nothing, or a clone of the host's.
 fn root(program: &mut Program, plan: &Plan, size: Option<ByteSize>, host: bool) -> Slot {
     if host {
@@ -340,14 +338,13 @@ fn root(program: &mut Program, plan: &Plan, size: Option<ByteSize>, host: bool) 
 }
 
 /// What covers is read-only once and for all: clones of a read-only mount are.
-fn covers(program: &mut Program, at: Slot, resolver: bool) -> Slot {
+fn covers(program: &mut Program, at: Slot, files: &[OwnFile]) -> Slot {
     let folder = Path::new(COVERS);
     program.make_folder(at, folder, 0o700);
     program.make_file(at, &folder.join("file"), 0);
     program.make_folder(at, &folder.join("folder"), 0);
-    if resolver {
-        let content = crate::egress::resolver::content();
-        program.write_file(at, &folder.join(RESOLVER), content.as_bytes());
+    for OwnFile { name, content, .. } in files {
+        program.write_file(at, &folder.join(name), content.as_bytes());
     }
     // Passable, for the clones to come; not to be listed.
     let name = program.path(folder);

@@ -24,7 +24,7 @@ fn of(policy: &Policy, cgroup: Cgroup) -> Result<Room, Box<dyn Error>> {
     let facts = Facts::ask();
     let birth = ns::birth(&plan, Tier::Namespaces, &facts, false);
     let helper = Helper::start(birth, &facts, &cgroup)?;
-    Ok(Room::open(&plan, &facts, helper, cgroup, None)?)
+    Ok(Room::open(&plan, &facts, helper, cgroup, Outward::default())?)
 }
 
 /// Opens the root, hands it over if `sent`, and then does what cannot be done.

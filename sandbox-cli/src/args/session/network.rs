@@ -107,6 +107,18 @@ impl NetworkArgs {
     }
 }
 
+/// A policy with what no option changes of the one that it replaces.
+pub(crate) fn kept(policy: NetworkPolicy, before: &NetworkPolicy) -> NetworkPolicy {
+    match policy {
+        NetworkPolicy::Limited { allowed_hosts, .. } => {
+            let (credentials, minimum_level) =
+                (before.credentials().to_vec(), before.minimum_level());
+            NetworkPolicy::Limited { allowed_hosts, minimum_level, credentials }
+        }
+        NetworkPolicy::Unrestricted => NetworkPolicy::Unrestricted,
+    }
+}
+
 impl PortArgs {
     /// What to do, if it can be meant.
     pub(crate) fn action(&self) -> Result<PortAction, Failure> {

@@ -4,7 +4,7 @@ use sandbox_core::egress::decision::Decision;
 use sandbox_core::session::SandboxBackend;
 
 use super::{ask, done};
-use crate::args::{MountArgs, NetworkAction, NetworkArgs, PortAction, PortArgs};
+use crate::args::{MountArgs, NetworkAction, NetworkArgs, PortAction, PortArgs, kept_in_session};
 use crate::failure::Failure;
 use crate::output::{self, network, session};
 
@@ -43,6 +43,8 @@ pub(super) fn network(args: &NetworkArgs) -> Result<i32, Failure> {
             return Ok(0);
         }
         NetworkAction::Replace(policy) => {
+            let known = ask(async |keeper| keeper.network(id, u64::MAX).await)?.policy;
+            let policy = kept_in_session(policy, &known);
             ask(async |keeper| keeper.apply_network_policy(id, policy).await)?;
         }
         NetworkAction::Change { allow, deny } => {

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::egress::flight::Malformed;
-use crate::egress::http::Fault;
+use crate::egress::http::{Fault, Misuse};
 use crate::egress::rules::Refusal;
 use crate::policy::network::HostRule;
 
@@ -40,6 +40,26 @@ pub enum Reason {
         "the client asked the server for a tunnel to a host that no rule could be held against"
     )]
     Tunnel,
+    /// The client used a credential's placeholder where it must not be.
+    #[error("the placeholder of {credential} {how}")]
+    Misused {
+        /// The credential's name.
+        credential: String,
+        /// What is wrong about it.
+        how: Misuse,
+    },
+    /// The server of a host that gets a credential did not prove to be that host.
+    #[error("the TLS handshake with the server failed: {why}")]
+    Server {
+        /// What the handshake came to.
+        why: String,
+    },
+    /// The client did not agree on TLS with the gateway, where a credential is at stake.
+    #[error("the TLS handshake with the client failed: {why}")]
+    Client {
+        /// What the handshake came to.
+        why: String,
+    },
     /// HTTP/2 without TLS on a web port, or another protocol in which hosts cannot be seen.
     #[error("the client changed to a protocol in which the host of a request cannot be seen")]
     HiddenHosts,
@@ -98,6 +118,9 @@ impl Reason {
             Self::Malformed(_) => "malformed",
             Self::Unfinished => "unfinished",
             Self::Tunnel => "tunnel",
+            Self::Misused { how, .. } => how.code(),
+            Self::Server { .. } => "server_tls",
+            Self::Client { .. } => "client_tls",
             Self::HiddenHosts => "hidden_hosts",
             Self::Unsupported => "unsupported",
             Self::Unauthenticated => "unauthenticated",
@@ -130,6 +153,7 @@ impl From<Fault> for Reason {
             Fault::Host(authority) => Self::OtherHost { named: authority.to_string() },
             Fault::Tunnel => Self::Tunnel,
             Fault::Protocol => Self::HiddenHosts,
+            Fault::Misused { credential, how } => Self::Misused { credential, how },
         }
     }
 }

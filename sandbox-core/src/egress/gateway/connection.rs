@@ -7,11 +7,11 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
-use super::Shared;
 use super::access::Seen;
 use super::budget::Budget;
 use super::pump::{Pump, Side, Stop};
 use super::upward::{Other, Upward};
+use super::{Shared, inspected};
 use crate::egress::decision::{Ask, End, Entry, Reason};
 use crate::egress::dial::DialError;
 use crate::egress::http::Requests;
@@ -20,8 +20,8 @@ use crate::policy::network::Protocol;
 
 /// How long, and how much, a client that was refused may go on sending. Closing on unread bytes
 /// would take away the refusal before it is read.
-const LINGER: Duration = Duration::from_secs(1);
-const UNREAD: u64 = 256 << 10;
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+pub(super) const UNREAD: u64 = 256 << 10;
 
 /// Serves a client that connected to `address`.
 pub(super) async fn transparent(shared: &Shared, client: Side, address: SocketAddr) {
@@ -105,7 +105,11 @@ async fn tunnel(
     if voice.confirm(&mut client.stream).await.is_err() {
         return entry.end(End::Reset);
     }
-    let mut upward = Upward::opening(ask, shared.limits.patience, shared.limits.opening);
+    if let Some(inspection) = shared.inspection(ask) {
+        let told = (ask, &mut seen);
+        return inspected::carry(shared, inspection, (client, server), told, early, entry).await;
+    }
+    let mut upward = Upward::opening(ask, &shared.limits, shared.guard());
     let stop =
         carry(shared, (&mut client, server), ask, &mut seen, (&mut upward, &early), &mut entry);
     match stop.await {
@@ -123,7 +127,7 @@ async fn tunnel(
 
 /// Carries the requests of a client that has them passed on, to one server after the other.
 async fn requests(shared: &Shared, mut client: Side, bytes: Vec<u8>) {
-    let mut upward = Upward::Requests(Box::new(Requests::proxied()));
+    let mut upward = Upward::Requests(Box::new(Requests::proxied().edited_by(shared.guard())));
     let mut next = match upward.push(&bytes, &mut Vec::new()) {
         Ok(Some(other)) => other,
         // The first request was whole, so it was judged: it asks for a host or is malformed.

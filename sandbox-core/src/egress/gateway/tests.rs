@@ -1,5 +1,7 @@
 mod approvals;
 mod flows;
+#[cfg(feature = "mitm")]
+mod injected;
 mod proxied;
 mod streams;
 mod transparent;

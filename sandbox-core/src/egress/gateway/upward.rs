@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::limits::Limits;
 use crate::egress::decision::{Ask, Reason};
 use crate::egress::flight::{First, Flight, leading};
-use crate::egress::http::{Authority, Requests, Step, target};
+use crate::egress::http::{Authority, Editor, Requests, Step, target};
 use crate::egress::rules::Target;
 
 /// How the bytes of one client are judged.
@@ -33,15 +34,18 @@ pub(super) struct Opening {
     since: Option<Instant>,
     patience: Duration,
     deadline: Duration,
+    /// Who sees requests, if it comes to any.
+    guard: Option<Box<dyn Editor>>,
 }
 
 /// A request for another host: the host, and the bytes from the request on.
 pub(super) type Other = (Authority, Vec<u8>);
 
 impl Upward {
-    /// A client that believes to talk to the host of `ask`. After `patience` a word without a line
-    /// end is passed on; after `deadline` a handshake or a request that was begun is given up.
-    pub(super) fn opening(ask: &Ask, patience: Duration, deadline: Duration) -> Self {
+    /// A client that believes to talk to the host of `ask`. After the limits' patience a word without
+    /// a line end is passed on; after the time for openings a handshake or a request that was begun is
+    /// given up.
+    pub(super) fn opening(ask: &Ask, limits: &Limits, guard: Option<Box<dyn Editor>>) -> Self {
         Self::Opening(Box::new(Opening {
             ask: ask.clone(),
             flight: Flight::default(),
@@ -49,8 +53,9 @@ impl Upward {
             again: false,
             passed: 0,
             since: None,
-            patience,
-            deadline,
+            patience: limits.patience,
+            deadline: limits.opening,
+            guard,
         }))
     }
 
@@ -191,8 +196,9 @@ impl Opening {
     }
 
     /// Has what is held, and all that follows, judged as requests.
-    fn requests(&self, out: &mut Vec<u8>) -> Result<Upward, Reason> {
-        let mut requests = Requests::direct(self.ask.target.clone(), self.ask.port);
+    fn requests(&mut self, out: &mut Vec<u8>) -> Result<Upward, Reason> {
+        let requests = Requests::direct(self.ask.target.clone(), self.ask.port);
+        let mut requests = requests.edited_by(self.guard.take());
         let mut passing = Vec::new();
         requests.push(&self.held, &mut passing)?;
         let passed = self.passed.saturating_sub(leading(&self.held));

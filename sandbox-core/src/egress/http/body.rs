@@ -53,6 +53,14 @@ impl Body {
         Ok(taken)
     }
 
+    /// Goes on by one piece of what the body is made of: how many bytes it has, and whether they are
+    /// content.
+    #[cfg(feature = "mitm")]
+    pub(crate) fn piece(&mut self, bytes: &[u8]) -> Result<(usize, bool), Malformed> {
+        let is_content = matches!(self, Self::Left { .. });
+        Ok((self.step(bytes)?, is_content))
+    }
+
     fn step(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         match self {
             Self::Left { left, chunked } => {

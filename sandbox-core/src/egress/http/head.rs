@@ -143,7 +143,7 @@ enum Version {
 }
 
 /// The lines of a head, without the empty one.
-pub(super) fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     let text = head.strip_suffix(b"\r\n\r\n").unwrap_or(head);
     text.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }
@@ -172,7 +172,7 @@ pub(crate) fn is_token(byte: u8) -> bool {
 }
 
 /// A field's name and value, without the blanks around it.
-pub(super) fn field(line: &[u8]) -> Result<(&str, &[u8]), Malformed> {
+pub(crate) fn field(line: &[u8]) -> Result<(&str, &[u8]), Malformed> {
     let at = line.iter().position(|&byte| byte == b':').ok_or(Malformed::Field)?;
     let (name, value) = (&line[..at], line[at + 1..].trim_ascii());
     let clean = value.iter().all(|&byte| byte == b'\t' || !byte.is_ascii_control());

@@ -12,6 +12,8 @@
 //! the client sends then is held until the server has answered, and is free if the server agreed.
 //! Later requests cannot change the protocol, as their answers are not told apart here.
 
+use std::fmt;
+
 use crate::egress::Target;
 use crate::egress::flight::{MOST, leading};
 
@@ -35,6 +37,58 @@ pub enum Fault {
     Tunnel,
     /// It changes to a protocol in which hosts cannot be seen.
     Protocol,
+    /// It has a credential's placeholder where that must not be.
+    Misused {
+        /// The credential's name.
+        credential: String,
+        /// What is wrong about it.
+        how: Misuse,
+    },
+}
+
+/// What is wrong about a placeholder in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// The connection is none that secrets go into.
+    #[error("is in a request on a connection without TLS or to a host that it is not for")]
+    Plain,
+    /// The request is for a host that the credential is not for.
+    #[error("is in a request to a host that it is not for")]
+    Host,
+    /// The credential does not go with the method.
+    #[error("is in a request with a method that it is not for")]
+    Method,
+    /// The credential does not go with the path, or servers read that in more than one way.
+    #[error("is in a request for a path that it is not for")]
+    Path,
+    /// It is in the target, in another header, or in a header that is there twice.
+    #[error("is in another place of a request than its header")]
+    Place,
+    /// The header's value has none of the credential's formats.
+    #[error("is in its header in a form that the policy does not list")]
+    Format,
+}
+
+impl Misuse {
+    /// One word for logs and programs.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Plain => "credential_plain",
+            Self::Host => "credential_host",
+            Self::Method => "credential_method",
+            Self::Path => "credential_path",
+            Self::Place => "credential_place",
+            Self::Format => "credential_format",
+        }
+    }
+}
+
+/// Has a word about each head, after it was judged and before it passes.
+pub(crate) trait Editor: fmt::Debug + Send {
+    /// Puts out what the server gets instead of these bytes, which are the head.
+    fn edit(&mut self, head: &Head, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault>;
 }
 
 impl From<Malformed> for Fault {
@@ -65,6 +119,7 @@ pub struct Requests {
     seen: usize,
     first: bool,
     answer: Vec<u8>,
+    editor: Option<Box<dyn Editor>>,
 }
 
 #[derive(Debug)]
@@ -91,7 +146,14 @@ impl Requests {
 
     fn new(host: Option<(Target, u16)>, proxied: bool) -> Self {
         let (held, answer) = (Vec::new(), Vec::new());
-        Self { host, proxied, state: State::Head, held, seen: 0, first: true, answer }
+        let (state, seen, first, editor) = (State::Head, 0, true, None);
+        Self { host, proxied, state, held, seen, first, answer, editor }
+    }
+
+    /// Has this editor see each head.
+    pub(crate) fn edited_by(mut self, editor: Option<Box<dyn Editor>>) -> Self {
+        self.editor = editor;
+        self
     }
 
     /// Says to whom a proxied connection leads from here on.
@@ -180,13 +242,14 @@ impl Requests {
             if !here {
                 return Ok(Some(authority));
             }
-            out.extend_from_slice(&to_origin(&self.held)?);
+            self.pass(&head, &to_origin(&self.held)?, out)?;
         } else {
             let stranger = self.host.as_ref().and_then(|(host, port)| head.stranger(host, *port));
             if let Some(stranger) = stranger {
                 return Err(Fault::Host(stranger.clone()));
             }
-            out.extend_from_slice(&self.held);
+            let held = std::mem::take(&mut self.held);
+            self.pass(&head, &held, out)?;
         }
         let first = std::mem::replace(&mut self.first, false);
         self.state = match (head.upgrade, head.framing) {
@@ -199,6 +262,14 @@ impl Requests {
             self.state = State::Head;
         }
         Ok(None)
+    }
+
+    fn pass(&mut self, head: &Head, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        match &mut self.editor {
+            Some(editor) => return editor.edit(head, bytes, out),
+            None => out.extend_from_slice(bytes),
+        }
+        Ok(())
     }
 
     /// Takes bytes of the server while its answer is awaited, and puts out what was held if it

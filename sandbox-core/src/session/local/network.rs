@@ -25,9 +25,15 @@ impl Live {
         let _gate = self.gate.lock().await;
         self.check_alive("another network policy")?;
         let plan = self.inner().plan.clone();
-        let network = change(&plan.network)?;
+        let network = keeping(change(&plan.network)?, &plan.network);
         if plan.network == network {
             return Ok(());
+        }
+        if network != NetworkPolicy::Unrestricted
+            && network.credentials() != plan.network.credentials()
+        {
+            let operation = "other credentials in a session that lives: make a new session".into();
+            return Err(SandboxError::Unsupported { backend: backend.into(), operation });
         }
         // Judged as at the beginning: what could not be enforced then cannot be now.
         let plan = Plan { network, ..plan };
@@ -65,7 +71,7 @@ pub(super) fn changed(
     allow: &[HostRule],
     deny: &[HostRule],
 ) -> Result<NetworkPolicy> {
-    let NetworkPolicy::Limited { allowed_hosts, minimum_level } = policy else {
+    let NetworkPolicy::Limited { allowed_hosts, minimum_level, credentials } = policy else {
         let why = "the session has the whole network, and no rules to change: make a new session \
                    that lists hosts";
         return Err(SandboxError::InvalidRequest(why.into()));
@@ -88,7 +94,17 @@ pub(super) fn changed(
             rules.push(rule.clone());
         }
     }
-    Ok(NetworkPolicy::Limited { allowed_hosts: rules, minimum_level: *minimum_level })
+    let (minimum_level, credentials) = (*minimum_level, credentials.clone());
+    Ok(NetworkPolicy::Limited { allowed_hosts: rules, minimum_level, credentials })
+}
+
+/// Where nothing is reached, no credential is used: those that are there stay for later.
+fn keeping(network: NetworkPolicy, before: &NetworkPolicy) -> NetworkPolicy {
+    if !network.is_denied() || !network.credentials().is_empty() {
+        return network;
+    }
+    let credentials = before.credentials().to_vec();
+    NetworkPolicy::Limited { allowed_hosts: Vec::new(), minimum_level: None, credentials }
 }
 
 /// Why one policy cannot follow another.
@@ -142,7 +158,7 @@ mod tests {
     #[test]
     fn rules_are_taken_away_and_added_once() {
         let (one, two) = (rule("one.example"), rule("two.example"));
-        let listing = |allowed_hosts| NetworkPolicy::Limited { allowed_hosts, minimum_level: None };
+        let listing = NetworkPolicy::limited;
         let policy = listing(vec![one.clone().private(true), one.clone()]);
         let twice = [two.clone(), two.clone()];
         let made = changed(&policy, &twice, from_ref(&one)).unwrap();

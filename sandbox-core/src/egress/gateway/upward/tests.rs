@@ -6,8 +6,8 @@ fn ask(target: &str, port: u16) -> Ask {
 }
 
 fn judged(target: &str, port: u16, bytes: &[u8]) -> Result<Vec<u8>, Reason> {
-    let second = Duration::from_secs(1);
-    let mut upward = Upward::opening(&ask(target, port), second, second);
+    let limits = Limits::default();
+    let mut upward = Upward::opening(&ask(target, port), &limits, None);
     let mut out = Vec::new();
     upward.push(bytes, &mut out)?;
     Ok(out)
@@ -36,8 +36,8 @@ fn a_hello_without_a_name_names_nobody() {
 fn after_hello(bytes: &[u8], size: usize) -> Result<usize, Reason> {
     use crate::egress::flight::tests::{hello, records};
     let first = records(&hello(&["example.org"]), 30);
-    let second = Duration::from_secs(1);
-    let mut upward = Upward::opening(&ask("example.org", 443), second, second);
+    let limits = Limits::default();
+    let mut upward = Upward::opening(&ask("example.org", 443), &limits, None);
     let mut out = Vec::new();
     for piece in [&first[..], bytes].concat().chunks(size) {
         upward.push(piece, &mut out)?;
