@@ -50,7 +50,7 @@ fn check(said: &str) {
 
 #[tokio::test]
 async fn a_command_gets_a_placeholder_and_whom_to_trust() -> Outcome {
-    let world = World::new(Means::Diverted)?;
+    let Some(world) = World::new(Means::Diverted)? else { return Ok(()) };
     for disk in [false, true] {
         let (policy, script) = policy(&world, disk)?;
         let request = ExecRequest::new("/bin/sh").args(["-c", &script]);
@@ -64,7 +64,7 @@ async fn a_command_gets_a_placeholder_and_whom_to_trust() -> Outcome {
 
 #[tokio::test]
 async fn commands_of_a_session_share_theirs() -> Outcome {
-    let world = World::new(Means::ByPort)?;
+    let Some(world) = World::new(Means::ByPort)? else { return Ok(()) };
     let (policy, script) = policy(&world, false)?;
     let folder = tempfile::tempdir_in("/var/tmp")?;
     let root = fs::canonicalize(folder.path())?.join("root");

@@ -28,7 +28,7 @@ fn inside() -> Outcome {
 
 #[tokio::test]
 async fn listed_hosts_are_reached_in_each_way_and_no_others_are() -> Outcome {
-    let world = World::new(Means::Proxied)?;
+    let Some(world) = World::new(Means::Proxied)? else { return Ok(()) };
     let script = "connect allowed.test:PORT hello\nsocks allowed.test:PORT hello\n\
                   absolute web.test:PORT\nsocks 127.0.0.1:PORT own\n\
                   connect other.test:PORT x\nsocks other.test:PORT x\nabsolute other.test:PORT\n\
@@ -43,7 +43,7 @@ async fn listed_hosts_are_reached_in_each_way_and_no_others_are() -> Outcome {
 
 #[tokio::test]
 async fn nothing_is_reached_without_the_proxy() -> Outcome {
-    let world = World::new(Means::Proxied)?;
+    let Some(world) = World::new(Means::Proxied)? else { return Ok(()) };
     let script = "tcp 127.0.0.1 PORT x\ntcp 192.0.43.8 80 x\ntcp ::1 PORT x\ntcp 169.254.169.254 80 x\n\
                   udp 127.0.0.1 PORT x\nask udp 127.0.0.1 allowed.test\nask tcp 127.0.0.1 a.test";
     let said = world.say(&["allowed.test:PORT"], script).await?;
@@ -53,7 +53,7 @@ async fn nothing_is_reached_without_the_proxy() -> Outcome {
 
 #[tokio::test]
 async fn only_tcp_makes_sockets_and_nobody_listens() -> Outcome {
-    let world = World::new(Means::Proxied)?;
+    let Some(world) = World::new(Means::Proxied)? else { return Ok(()) };
     // Family, type and protocol, by the kernel's numbers.
     let all = [
         ("socket 2 1 0", "allowed"),
@@ -155,7 +155,7 @@ fn outward() -> Option<IpAddr> {
 /// The rule on ports cannot tell addresses apart; what keeps a payload from them is the device.
 #[tokio::test]
 async fn the_proxys_port_at_another_address_leads_nowhere() -> Outcome {
-    let world = World::new(Means::Proxied)?;
+    let Some(world) = World::new(Means::Proxied)? else { return Ok(()) };
     let Some(address) = outward() else {
         skipped("an address beside the loopback's");
         return Ok(());
@@ -218,7 +218,7 @@ fn strange(url: &str, place: &str) -> Outcome {
 
 #[tokio::test]
 async fn a_stranger_without_the_key_is_refused() -> Outcome {
-    let world = World::new(Means::Proxied)?;
+    let Some(world) = World::new(Means::Proxied)? else { return Ok(()) };
     let mut run = launch(&world, &["allowed.test:PORT"], "proxy\nwait")?;
     let url = run.next().await?;
     let (known, place) = (url.clone(), format!("allowed.test:{}", world.server.port));
@@ -235,7 +235,7 @@ async fn a_stranger_without_the_key_is_refused() -> Outcome {
 
 #[tokio::test]
 async fn programs_are_told_and_what_they_were_told_before_is_gone() -> Outcome {
-    let world = World::new(Means::Proxied)?;
+    let Some(world) = World::new(Means::Proxied)? else { return Ok(()) };
     let request = world.request("variables")?;
     let request = request.env("HTTP_PROXY", "http://elsewhere:1").env("no_proxy", "*");
     let backend = LocalBackend::new(Arc::clone(&world.confinement));
@@ -260,7 +260,7 @@ async fn programs_are_told_and_what_they_were_told_before_is_gone() -> Outcome {
 
 #[tokio::test]
 async fn the_report_and_the_log_say_what_happened() -> Outcome {
-    let world = World::new(Means::Proxied)?;
+    let Some(world) = World::new(Means::Proxied)? else { return Ok(()) };
     let policy = world.policy(&["allowed.test:PORT"])?;
     let backend = LocalBackend::new(Arc::clone(&world.confinement));
     let script = "socks allowed.test:PORT hello\nconnect other.test:PORT x";
@@ -282,7 +282,7 @@ async fn the_report_and_the_log_say_what_happened() -> Outcome {
 }
 
 async fn changes(in_session: bool) -> Outcome {
-    let world = World::new(Means::Proxied)?;
+    let Some(world) = World::new(Means::Proxied)? else { return Ok(()) };
     let listed = ["allowed.test:PORT"];
     let script = "hold-by-proxy allowed.test:PORT\nsocks allowed.test:PORT x\n\
                   socks other.test:PORT new\ntcp 127.0.0.1 PORT x";
@@ -331,7 +331,7 @@ async fn rules_change_in_a_session() -> Outcome {
 
 #[tokio::test]
 async fn commands_of_a_session_share_the_proxy() -> Outcome {
-    let world = World::new(Means::Proxied)?;
+    let Some(world) = World::new(Means::Proxied)? else { return Ok(()) };
     let listed = ["allowed.test:PORT"];
     let room = session(&world, &listed)?;
     let mut urls = Vec::new();
@@ -351,7 +351,7 @@ async fn commands_of_a_session_share_the_proxy() -> Outcome {
 
 #[tokio::test]
 async fn what_a_proxy_has_no_means_for_is_refused_before_anything_starts() -> Outcome {
-    let world = World::new(Means::Proxied)?;
+    let Some(world) = World::new(Means::Proxied)? else { return Ok(()) };
     let refused = world.say(&["allowed.test:53/udp"], "proxy").await;
     let text = refused.err().map(|error| error.to_string()).unwrap_or_default();
     assert!(text.contains("UDP (allowed.test:53/udp)"), "{text:?}");

@@ -3,7 +3,7 @@
 //! What was judged is what is dialled: addresses are passed on, never the name, so that a second
 //! resolution cannot answer otherwise. A name that has public and other addresses has its public
 //! ones alone; a name that has only others is refused. Nothing is judged without an answer: what
-//! fails for want of descriptors is tried again ([`shortage`](super::shortage)).
+//! fails for want of descriptors is tried again (`shortage`).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout;
 
 use super::address::{Kind, special};
 use super::decision::{Ask, Reason};
@@ -87,7 +87,8 @@ impl Dialler {
         self
     }
 
-    /// How long resolving may take, and dialling once more; waiting for descriptors included.
+    /// How long resolving may take, and dialling once more. Before each, descriptors are waited
+    /// for as long at most.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -132,7 +133,7 @@ impl Dialler {
         patience: &mut Patience<'_>,
     ) -> Result<Vec<IpAddr>, DialError> {
         loop {
-            let found = timeout_at(patience.until(), self.resolver.lookup(name)).await;
+            let found = timeout(self.deadline, self.resolver.lookup(name)).await;
             match found.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(found) => return Ok(found),
                 Err(error) if patience.allows_again(&error).await => {}
@@ -217,8 +218,8 @@ impl Dialler {
             let spare = spare.take();
             let stream = match addresses {
                 // The usual case, without a task of its own.
-                [one] => timeout_at(patience.until(), connect(*one, spare)).await,
-                many => timeout_at(patience.until(), race(many, spare)).await,
+                [one] => timeout(self.deadline, connect(*one, spare)).await,
+                many => timeout(self.deadline, race(many, spare)).await,
             };
             match stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(stream) => {

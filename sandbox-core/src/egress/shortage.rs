@@ -46,13 +46,14 @@ impl Shortage {
         let _ = self.waiting.subscribe().wait_for(|waiting| is_so(*waiting)).await;
     }
 
-    /// For one who needs descriptors and has so much time.
+    /// For one who needs descriptors and waits so long for them.
     pub(super) fn patience(&self, time: Duration) -> Patience<'_> {
         Patience { shortage: self, until: Instant::now() + time, waiting: None }
     }
 }
 
-/// The time that something may take, waiting for descriptors included.
+/// How long descriptors are waited for. What is tried then has a time of its own: one that ends in
+/// the middle of it would be taken for a host that does not answer.
 #[derive(Debug)]
 pub(super) struct Patience<'a> {
     shortage: &'a Shortage,
@@ -61,11 +62,6 @@ pub(super) struct Patience<'a> {
 }
 
 impl Patience<'_> {
-    /// When the time is over.
-    pub(super) fn until(&self) -> Instant {
-        self.until
-    }
-
     /// Whether to try again what failed so. Returns when it is time to.
     pub(super) async fn allows_again(&mut self, error: &io::Error) -> bool {
         if !is_shortage(error) {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use sandbox_core::egress::dial::Dialler;
 use sandbox_core::egress::resolve::StaticResolver;
-use sandbox_core::{ExecRequest, LocalBackend, Policy, PolicyBuilder};
+use sandbox_core::{Enforcement, ExecRequest, Feature, LocalBackend, Policy, PolicyBuilder};
 use sandbox_linux::{LinuxConfinement, TierChoice};
 
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
@@ -269,7 +269,19 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(means: Means) -> Result<Self, Box<dyn Error>> {
+    /// One, unless nothing can be confined here; the reason was printed.
+    pub(crate) fn new(means: Means) -> Result<Option<Self>, Box<dyn Error>> {
+        let world = Self::unchecked(means)?;
+        let capabilities = LocalBackend::new(Arc::clone(&world.confinement)).capabilities();
+        match capabilities.features.get(&Feature::NetworkAllowList) {
+            None => skip(&"namespaces are refused here: run `sandbox doctor`"),
+            Some(Enforcement::Absent { why }) => skip(why),
+            Some(_) => return Ok(Some(world)),
+        }
+        Ok(None)
+    }
+
+    fn unchecked(means: Means) -> Result<Self, Box<dyn Error>> {
         let server = Server::start(v4(1))?;
         let server_v6 = Server::start(Ipv6Addr::LOCALHOST.into()).ok().map(|it| it.port);
         let mut resolver = StaticResolver::default();
@@ -327,6 +339,16 @@ impl World {
         let result = backend.run(&self.policy(rules)?, &self.request(script)?).await?;
         Ok(said(&result.stdout.text()))
     }
+}
+
+/// Says why something is not tested; with `SANDBOX_REQUIRE_ALL=1` that is a failure.
+///
+/// The stream itself is written to: the harness hides what a test that passes prints by macro. At
+/// once, or other tests would write in between.
+pub(crate) fn skip(reason: &dyn std::fmt::Display) {
+    let forbidden = std::env::var_os("SANDBOX_REQUIRE_ALL").is_some_and(|it| it == "1");
+    assert!(!forbidden, "skipped, which is forbidden: {reason}");
+    io::stderr().write_all(format!("skipped: {reason}\n").as_bytes()).expect("standard error");
 }
 
 /// The lines that the program printed.

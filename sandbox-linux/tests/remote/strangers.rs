@@ -14,6 +14,9 @@ use sandbox_linux::{LinuxConfinement, TierChoice};
 
 use crate::stage::{Outcome, Stage, eventually, shell};
 
+/// The version of the protocol that this is written for.
+const VERSION: u32 = 4;
+
 fn hello(key: &str, version: u32, call: &str) -> String {
     format!(r#"{{"version":{version},"key":"{key}","call":{call}}}"#)
 }
@@ -45,15 +48,15 @@ async fn strangers_are_refused() -> Outcome {
     }
     let key = fs::read_to_string(stage.folder().join("key"))?;
     for (text, answer) in [
-        (hello("", 3, r#""get""#), "the key is not"),
-        (hello(&"0".repeat(64), 3, r#""terminate""#), "the key is not"),
-        (hello(&key[..63], 3, r#""get""#), "the key is not"),
+        (hello("", VERSION, r#""get""#), "the key is not"),
+        (hello(&"0".repeat(64), VERSION, r#""terminate""#), "the key is not"),
+        (hello(&key[..63], VERSION, r#""get""#), "the key is not"),
         // Whoever has no key is told nothing of the version, either.
         (hello("", 1, r#""get""#), "the key is not"),
-        (hello(&key, 1, r#""get""#), "speaks version 3"),
-        (hello(&key, 3, r#""dance""#), "does not understand"),
-        (hello(&key, 3, r#"{"snapshot":{"name":"../a"}}"#), "does not understand"),
-        (hello(&key, 3, r#""get""#), r#""state":"provisioned""#),
+        (hello(&key, 1, r#""get""#), "speaks version 4"),
+        (hello(&key, VERSION, r#""dance""#), "does not understand"),
+        (hello(&key, VERSION, r#"{"snapshot":{"name":"../a"}}"#), "does not understand"),
+        (hello(&key, VERSION, r#""get""#), r#""state":"provisioned""#),
     ] {
         let at = socket.clone();
         let said = tokio::task::spawn_blocking(move || say(&at, &text)).await??;
@@ -82,7 +85,7 @@ async fn a_command_ends_with_its_connection() -> Outcome {
     let key = fs::read_to_string(stage.folder().join("key"))?;
     let command =
         r#"{"spawn":{"program":"sleep","arguments":["1000"],"variables":[],"stdin":false}}"#;
-    let stream = connect(&stage.folder().join("socket"), &hello(&key, 3, command))?;
+    let stream = connect(&stage.folder().join("socket"), &hello(&key, VERSION, command))?;
     let runs = async || {
         let all = stage.run("cat /proc/[0-9]*/cmdline | tr '\\0' ' '").await?;
         Ok::<_, Box<dyn Error>>(all.contains("sleep 1000"))
