@@ -13,10 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::workspace::Workspace;
 
-/// Relative relocations are packed: a process that lives for two milliseconds spends a measurable
-/// part of them on its relocations. Linkers that know nothing of it leave them as they are.
-const STATIC: &str = r#"["-C", "target-feature=+crt-static", "-C", "relocation-model=pie",
-    "-C", "link-arg=-Wl,-z,pack-relative-relocs"]"#;
+const STATIC: &str = r#"["-C", "target-feature=+crt-static", "-C", "relocation-model=pie"]"#;
 
 pub(crate) fn run() -> Result<ExitCode> {
     let binary = build(&Workspace::locate()?)?;
